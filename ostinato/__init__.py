@@ -1,0 +1,86 @@
+"""Ostinato: recurrent and sequence models on PyTorch.
+
+Every name below is imported when it is first used, so that `import ostinato` and the command line's
+help do not wait for torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ostinato.cells import Cell, FeedForwardCell, GRUCell, LSTMCell, RNNCell
+    from ostinato.engine import unroll
+    from ostinato.errors import OstinatoError
+    from ostinato.layers import GRU, LSTM, RNN, FeedForward, Recurrent, replace
+    from ostinato.models import LanguageModel
+    from ostinato.state import (
+        Bidirectional,
+        HiddenState,
+        LSTMState,
+        NoState,
+        detach,
+        reset,
+        select,
+        stack,
+        unstack,
+    )
+    from ostinato.tasks.text import load_run, train_text
+
+_HOMES = {
+    "ostinato.cells": ("Cell", "FeedForwardCell", "GRUCell", "LSTMCell", "RNNCell"),
+    "ostinato.engine": ("unroll",),
+    "ostinato.errors": ("OstinatoError",),
+    "ostinato.layers": ("GRU", "LSTM", "RNN", "FeedForward", "Recurrent", "replace"),
+    "ostinato.models": ("LanguageModel",),
+    "ostinato.state": (
+        "Bidirectional",
+        "HiddenState",
+        "LSTMState",
+        "NoState",
+        "detach",
+        "reset",
+        "select",
+        "stack",
+        "unstack",
+    ),
+    "ostinato.tasks.text": ("load_run", "train_text"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Bidirectional",
+    "Cell",
+    "FeedForward",
+    "FeedForwardCell",
+    "GRUCell",
+    "HiddenState",
+    "LSTMCell",
+    "LSTMState",
+    "LanguageModel",
+    "NoState",
+    "OstinatoError",
+    "RNNCell",
+    "Recurrent",
+    "detach",
+    "load_run",
+    "replace",
+    "reset",
+    "select",
+    "stack",
+    "train_text",
+    "unroll",
+    "unstack",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'ostinato' has no attribute {name!r}")
+    return getattr(import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
