@@ -1,0 +1,23 @@
+"""The engine room: it runs a cell over time and never asks which cell it has."""
+
+from ostinato.engine.choose import Availability, Choice, available, check_engine, choose
+from ostinato.engine.reading import Noise, Reading, Steps, Unrolled
+from ostinato.engine.reference import noisy_step, weights_replaced
+from ostinato.engine.unroll import unroll
+from ostinato.engine.vendor import VendorForm
+
+__all__ = [
+    "Availability",
+    "Choice",
+    "Noise",
+    "Reading",
+    "Steps",
+    "Unrolled",
+    "VendorForm",
+    "available",
+    "check_engine",
+    "choose",
+    "noisy_step",
+    "unroll",
+    "weights_replaced",
+]

@@ -1,0 +1,150 @@
+"""`unroll`: run a cell over time. The one public function of the engine room."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ostinato.engine.choose import choose
+from ostinato.engine.reading import Noise, Reading, Steps, Unrolled, active_steps
+from ostinato.engine.reference import unroll_pointwise, unroll_reference
+from ostinato.engine.vendor import unroll_vendor
+from ostinato.errors import ShapeError
+from ostinato.state import map_state, rebuild, tensors
+
+_RUN = {
+    "reference": unroll_reference,
+    "pointwise": unroll_pointwise,
+    "vendor": unroll_vendor,
+}
+
+
+def unroll(
+    cell: Steps,
+    inputs: Tensor,
+    state: Any = None,
+    reading: Reading | None = None,
+    noise: Noise | None = None,
+    *,
+    engine: str | None = None,
+    all_states: bool = False,
+) -> Unrolled:
+    """Run `cell` over `inputs`, one step after the other.
+
+    Args:
+        cell: the cell; see `ostinato.Cell`.
+        inputs: (batch, time, feature).
+        state: the state before the first step read, its tensors (batch, size); None: the initial.
+        reading: lengths, resets, direction; None: whole sequences, forward.
+        noise: masks of recurrent dropout, zoneout and weight drop; None: none.
+        engine: force "reference", "vendor" or "pointwise"; None: the fixed rule of `choose`.
+        all_states: also return the state after every step.
+
+    Returns:
+        `Unrolled(outputs, state, states)`.
+
+    Raises:
+        ShapeError: inputs, state, lengths or resets do not fit the cell or each other.
+        EngineError: the engine asked for cannot compute this.
+
+    Example:
+        >>> cell = ostinato.GRUCell(3, 4)
+        >>> outputs, state, _ = unroll(cell, torch.zeros(2, 5, 3))
+        >>> outputs.shape
+        torch.Size([2, 5, 4])
+    """
+    reading, noise = reading or Reading(), noise or Noise()
+    _check_inputs(cell, inputs)
+    reading.check(*inputs.shape[:2])
+    reading = _with_initial_state(cell, inputs, reading)
+    if state is None:
+        state = reading.initial_state
+    _check_state(cell, state, inputs.shape[0])
+    choice = choose(cell, noise, engine=engine, all_states=all_states)
+    if inputs.shape[1] == 0:
+        return _no_steps(cell, inputs, state, all_states)
+    if reading.lengths is not None:
+        # What stands in the padding must not matter, not even a NaN in a gradient.
+        active = active_steps(reading.lengths, inputs.shape[1])
+        inputs = torch.where(active.unsqueeze(2), inputs, 0.0)
+    order = _reversed_order(inputs, reading) if reading.reverse else None
+    if order is not None:
+        inputs = _reorder(inputs, order)
+        reading = replace(reading, resets=_reversed_resets(reading, order))
+    unrolled = _RUN[choice.engine](cell, inputs, state, reading, noise)
+    if all_states and unrolled.states is None:
+        unrolled = unrolled._replace(states=_states_from_outputs(unrolled, state, reading))
+    if order is not None:
+        unrolled = _back_in_order(unrolled, order)
+    return unrolled if all_states else unrolled._replace(states=None)
+
+
+def _check_inputs(cell: Steps, inputs: Tensor) -> None:
+    if inputs.dim() != 3 or inputs.shape[2] != cell.input_size:
+        raise ShapeError(
+            f"inputs must be (batch, time, feature) with {cell.input_size} features, "
+            f"got {tuple(inputs.shape)}"
+        )
+
+
+def _with_initial_state(cell: Steps, inputs: Tensor, reading: Reading) -> Reading:
+    if reading.initial_state is not None:
+        return reading
+    return replace(reading, initial_state=cell.initial_state(inputs.shape[0]))
+
+
+def _check_state(cell: Steps, state: Any, batch_size: int) -> None:
+    sizes = tensors(cell.state_sizes)
+    shapes = [tuple(part.shape) for part in tensors(state)]
+    if shapes != [(batch_size, size) for size in sizes]:
+        names = ", ".join(getattr(cell.state_sizes, "_fields", ()))
+        raise ShapeError(
+            f"the state of {type(cell).__name__} holds ({names}) of shapes "
+            f"{[(batch_size, size) for size in sizes]} for these inputs, got {shapes}"
+        )
+
+
+def _no_steps(cell: Steps, inputs: Tensor, state: Any, all_states: bool) -> Unrolled:
+    outputs = inputs.new_zeros(inputs.shape[0], 0, cell.output_size)
+    states = map_state(lambda part: part.unsqueeze(1)[:, :0], state) if all_states else None
+    return Unrolled(outputs, state, states)
+
+
+def _reversed_order(inputs: Tensor, reading: Reading) -> Tensor:
+    """(batch, time): which step is read at which place. It is its own inverse."""
+    batch_size, time = inputs.shape[:2]
+    places = torch.arange(time, device=inputs.device).expand(batch_size, time)
+    if reading.lengths is None:
+        return places.flip(1)
+    lengths = reading.lengths.to(inputs.device).unsqueeze(1)
+    return torch.where(places < lengths, lengths - 1 - places, places)
+
+
+def _reorder(sequence: Tensor, order: Tensor) -> Tensor:
+    return sequence.gather(1, order.unsqueeze(2).expand(-1, -1, sequence.shape[2]))
+
+
+def _reversed_resets(reading: Reading, order: Tensor) -> Tensor | None:
+    """A boundary between t - 1 and t, in the order read: before the place where t - 1 is read."""
+    if reading.resets is None:
+        return None
+    in_order = reading.resets.gather(1, order)
+    first = torch.zeros_like(in_order[:, :1])
+    return torch.cat([first, in_order[:, :-1]], 1)
+
+
+def _back_in_order(unrolled: Unrolled, order: Tensor) -> Unrolled:
+    states = unrolled.states
+    if states is not None:
+        states = map_state(lambda part: _reorder(part, order), states)
+    return Unrolled(_reorder(unrolled.outputs, order), unrolled.state, states)
+
+
+def _states_from_outputs(unrolled: Unrolled, state: Any, reading: Reading) -> Any:
+    """For cells whose output is their whole state; past a sample's length its last state stays."""
+    outputs = unrolled.outputs
+    if reading.lengths is not None:
+        active = active_steps(reading.lengths, outputs.shape[1]).unsqueeze(2)
+        outputs = torch.where(active, outputs, unrolled.state[0].unsqueeze(1))
+    return rebuild(state, [outputs])
