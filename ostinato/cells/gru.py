@@ -1,6 +1,6 @@
 """The gated recurrent unit (Cho 2014), in both of its published forms."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -56,12 +56,19 @@ class GRUCell(Cell):
         self.norm_ih_candidate = _norm(hidden_size, layer_norm)
         self.norm_hh_gates = _norm(2 * hidden_size, layer_norm)
         self.norm_hh_candidate = _norm(hidden_size, layer_norm)
+        # Both forms have the same names and shapes; kept with the weights, so that one is never
+        # loaded as the other.
+        self.resets_before: Tensor
+        self.register_buffer("resets_before", torch.tensor(reset == "before"))
+        self.register_load_state_dict_pre_hook(_refuse_other_form)
 
     def project(self, inputs: Tensor) -> Tensor:
         if not self.layer_norm:
             return F.linear(inputs, self.weight_ih, self.bias_ih)
         gates, candidate = self._split(F.linear(inputs, self.weight_ih))
-        normed = torch.cat([self.norm_ih_gates(gates), self.norm_ih_candidate(candidate)], -1)
+        normed = torch.cat(
+            [self.norm_ih_gates(gates), self.norm_ih_candidate(candidate)], -1
+        )
         return normed if self.bias_ih is None else normed + self.bias_ih
 
     def step(
@@ -76,7 +83,9 @@ class GRUCell(Cell):
     ) -> tuple[Tensor, HiddenState]:
         gates, candidate = self._split(projected)
         recurrent, product = self._split(F.linear(hidden, self.weight_hh, self.bias_hh))
-        reset, update = torch.sigmoid(gates + self.norm_hh_gates(recurrent)).chunk(2, -1)
+        reset, update = torch.sigmoid(gates + self.norm_hh_gates(recurrent)).chunk(
+            2, -1
+        )
         candidate = torch.tanh(candidate + reset * self.norm_hh_candidate(product))
         hidden = update * state.hidden + (1 - update) * candidate
         return hidden, HiddenState(hidden)
@@ -90,7 +99,9 @@ class GRUCell(Cell):
         if self.bias_hh is not None:
             bias_gates, bias_candidate = self._split(self.bias_hh)
         recurrent = F.linear(hidden, weight_gates, bias_gates)
-        reset, update = torch.sigmoid(gates + self.norm_hh_gates(recurrent)).chunk(2, -1)
+        reset, update = torch.sigmoid(gates + self.norm_hh_gates(recurrent)).chunk(
+            2, -1
+        )
         product = F.linear(reset * hidden, weight_candidate, bias_candidate)
         candidate = torch.tanh(candidate + self.norm_hh_candidate(product))
         hidden = update * state.hidden + (1 - update) * candidate
@@ -103,11 +114,33 @@ class GRUCell(Cell):
 
     def _split(self, preactivation: Tensor, axis: int = -1) -> tuple[Tensor, Tensor]:
         """The part of both gates and the part of the candidate."""
-        gates, candidate = preactivation.split([2 * self.hidden_size, self.hidden_size], axis)
+        gates, candidate = preactivation.split(
+            [2 * self.hidden_size, self.hidden_size], axis
+        )
         return gates, candidate
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, reset={self.reset!r}"
+
+
+def _refuse_other_form(
+    cell: nn.Module,
+    state_dict: dict[str, Any],
+    prefix: str,
+    local_metadata: Any,
+    strict: bool,
+    missing_keys: list[str],
+    unexpected_keys: list[str],
+    error_messages: list[str],
+) -> None:
+    """Called by torch before it loads a state dict into a GRUCell."""
+    stored = state_dict.get(f"{prefix}resets_before")
+    if stored is not None and bool(stored) != (cell.reset == "before"):
+        form = "before" if bool(stored) else "after"
+        error_messages.append(
+            f"{prefix}weight_hh was trained with reset={form!r} and this cell has "
+            f"reset={cell.reset!r}: the same shapes, another meaning"
+        )
 
 
 def _norm(size: int, layer_norm: bool) -> nn.Module:

@@ -7,12 +7,12 @@ cuts are handed over whole.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
-from torch.nn.utils.rnn import PackedSequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from ostinato.engine.reading import Noise, Reading, Steps, Unrolled
 from ostinato.state import rebuild, reset, select
@@ -45,7 +45,7 @@ def unroll_vendor(
     weights = [noise.weights.get(name, getattr(cell, name)) for name in form.weights]
     cuts = _cuts(reading, inputs.shape[1])
     outputs = []
-    for start, stop in zip(cuts[:-1], cuts[1:], strict=True):
+    for start, stop in pairwise(cuts):
         lengths = reading.lengths
         if reading.resets is not None:
             where = reading.resets[:, start]
@@ -69,7 +69,11 @@ def _cuts(reading: Reading, time: int) -> list[int]:
 
 
 def _run(
-    form: VendorForm, inputs: Tensor, state: Any, weights: Sequence[Tensor], lengths: Tensor | None
+    form: VendorForm,
+    inputs: Tensor,
+    state: Any,
+    weights: Sequence[Tensor],
+    lengths: Tensor | None,
 ) -> tuple[Tensor, Any]:
     if lengths is None:
         return _whole(form, inputs, state, weights)
@@ -90,7 +94,11 @@ def _whole(
 
 
 def _packed(
-    form: VendorForm, inputs: Tensor, state: Any, weights: Sequence[Tensor], lengths: Tensor
+    form: VendorForm,
+    inputs: Tensor,
+    state: Any,
+    weights: Sequence[Tensor],
+    lengths: Tensor,
 ) -> tuple[Tensor, Any]:
     """Samples of different lengths; those of length 0 are left out and keep their state."""
     real = lengths.nonzero().flatten()
@@ -103,16 +111,22 @@ def _packed(
     kernel = getattr(torch._VF, form.kind)  # pyright: ignore[reportPrivateUsage]
     start = _to_torch(form, select(select(state, real), packed.sorted_indices))
     options = (form.has_biases, 1, 0.0, True, False)
-    data, *final = kernel(packed.data, packed.batch_sizes, start, list(weights), *options)
+    data, *final = kernel(
+        packed.data, packed.batch_sizes, start, list(weights), *options
+    )
     outputs, _ = pad_packed_sequence(
-        PackedSequence(data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices),
+        PackedSequence(
+            data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices
+        ),
         batch_first=True,
         total_length=inputs.shape[1],
     )
     ended = select(_from_torch(state, final), packed.unsorted_indices)
     if real.numel() == inputs.shape[0]:
         return outputs, ended
-    parts = [old.index_copy(0, real, new) for old, new in zip(state, ended, strict=True)]
+    parts = [
+        old.index_copy(0, real, new) for old, new in zip(state, ended, strict=True)
+    ]
     padded = _nothing(inputs, state).to(outputs.dtype).index_copy(0, real, outputs)
     return padded, rebuild(state, parts)
 

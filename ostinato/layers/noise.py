@@ -1,0 +1,88 @@
+"""The masks of dropout, zoneout and weight drop, drawn once a call, before the loop over time."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ostinato.cells import Cell
+from ostinato.engine import Noise
+from ostinato.layers.options import LayerOptions
+from ostinato.state import rebuild
+
+
+class LayerNoise(NamedTuple):
+    """The masks of one layer of a stack.
+
+    `forward` and `backward` act inside the two directions (`backward` is None where there is one
+    direction only); `dropout` (batch, time or 1, feature) multiplies the layer's outputs before
+    the next layer reads them, or is None.
+    """
+
+    forward: Noise
+    backward: Noise | None
+    dropout: Tensor | None
+
+    def window(self, start: int, stop: int) -> "LayerNoise":
+        """The masks of the steps from `start` up to, not including, `stop`, read forward."""
+        dropout = self.dropout
+        if dropout is not None and dropout.shape[1] > 1:
+            dropout = dropout[:, start:stop]
+        backward = None if self.backward is None else self.backward.window(start, stop)
+        return LayerNoise(self.forward.window(start, stop), backward, dropout)
+
+
+def draw_cell_noise(
+    cell: Cell, options: LayerOptions, batch_size: int, time: int, *, training: bool
+) -> Noise:
+    """The masks inside one cell's loop; in evaluation only zoneout acts, by its expectation."""
+    keep = _zoneout(cell, options, batch_size, time, training=training)
+    if not training:
+        return Noise(keep=keep)
+    hidden = None
+    if options.recurrent_dropout:
+        like = next(cell.parameters())
+        size = cell.state_sizes[0]
+        hidden = _inverted(like.new_empty(batch_size, size), options.recurrent_dropout)
+    return Noise(hidden, keep, _dropped_weights(cell, options.weight_drop))
+
+
+def draw_dropout(
+    like: Tensor, options: LayerOptions, width: int, time: int
+) -> Tensor | None:
+    """The mask between two layers, for inputs like `like` (batch, ...); None without dropout."""
+    if not options.dropout:
+        return None
+    steps = 1 if options.locked_dropout else time
+    return _inverted(like.new_empty(like.shape[0], steps, width), options.dropout)
+
+
+def _zoneout(
+    cell: Cell, options: LayerOptions, batch_size: int, time: int, *, training: bool
+) -> Any:
+    rates = options.zoneout_rates(getattr(cell.state_sizes, "_fields", ()))
+    if not any(rates.values()):
+        return None
+    like = next(cell.parameters())
+    parts = []
+    for rate, size in zip(rates.values(), cell.state_sizes, strict=True):
+        if training:
+            parts.append(like.new_empty(batch_size, time, size).bernoulli_(rate))
+        else:
+            parts.append(like.new_full((1, 1, 1), rate).expand(batch_size, time, size))
+    return rebuild(cell.state_sizes, parts)
+
+
+def _dropped_weights(cell: Cell, rate: float) -> dict[str, Tensor]:
+    if not rate:
+        return {}
+    weights = {name: getattr(cell, name) for name in cell.recurrent_weights}
+    return {
+        name: weight * _inverted(torch.empty_like(weight), rate)
+        for name, weight in weights.items()
+    }
+
+
+def _inverted(mask: Tensor, rate: float) -> Tensor:
+    """Fill `mask` with 0 at this rate, else 1 / (1 - rate), so that its mean is 1."""
+    return mask.bernoulli_(1 - rate).div_(1 - rate)
