@@ -1,0 +1,87 @@
+"""Files to batches: text, tokenisers, and the windows that a model trains on. Knows nothing of models.
+
+Every name is imported when it is first used, so that settings do not wait for torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ostinato.data.corpus import Corpus, open_corpus, prepare_corpus, prepare_part
+    from ostinato.data.corpus_building import TextReading
+    from ostinato.data.documents import DocumentKind
+    from ostinato.data.evaluation_windows import EvaluationWindows
+    from ostinato.data.splits import Split
+    from ostinato.data.text_reading import Progress
+    from ostinato.data.text_sources import TextPaths
+    from ostinato.data.token_part import TokenPart
+    from ostinato.data.token_windows import TokenWindows
+    from ostinato.data.tokenisers import (
+        BPETokeniser,
+        ByteTokeniser,
+        CharacterTokeniser,
+        StreamDecoder,
+        Tokeniser,
+        TokeniserSettings,
+        WordTokeniser,
+        load_tokeniser,
+    )
+    from ostinato.data.window import Window
+
+__all__ = [
+    "BPETokeniser",
+    "ByteTokeniser",
+    "CharacterTokeniser",
+    "Corpus",
+    "DocumentKind",
+    "EvaluationWindows",
+    "Progress",
+    "Split",
+    "StreamDecoder",
+    "TextPaths",
+    "TextReading",
+    "TokenPart",
+    "TokenWindows",
+    "Tokeniser",
+    "TokeniserSettings",
+    "Window",
+    "WordTokeniser",
+    "load_tokeniser",
+    "open_corpus",
+    "prepare_corpus",
+    "prepare_part",
+]
+
+_HOMES = {
+    "corpus": ("Corpus", "open_corpus", "prepare_corpus", "prepare_part"),
+    "corpus_building": ("TextReading",),
+    "documents": ("DocumentKind",),
+    "evaluation_windows": ("EvaluationWindows",),
+    "splits": ("Split",),
+    "text_reading": ("Progress",),
+    "text_sources": ("TextPaths",),
+    "token_part": ("TokenPart",),
+    "token_windows": ("TokenWindows",),
+    "tokenisers": (
+        "BPETokeniser",
+        "ByteTokeniser",
+        "CharacterTokeniser",
+        "StreamDecoder",
+        "Tokeniser",
+        "TokeniserSettings",
+        "WordTokeniser",
+        "load_tokeniser",
+    ),
+    "window": ("Window",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'ostinato.data' has no attribute {name!r}")
+    return getattr(import_module(f"ostinato.data.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
