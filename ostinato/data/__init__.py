@@ -1,4 +1,4 @@
-"""Files to batches: text, tokenisers, and the windows that a model trains on. Knows nothing of models.
+"""Files to batches: text, tokenisers, and the windows that a model trains on.
 
 Every name is imported when it is first used, so that settings do not wait for torch.
 """

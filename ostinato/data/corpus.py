@@ -1,4 +1,4 @@
-"""A corpus: text on disk, tokenised once into a cache, and read from there as training, validation and test parts."""
+"""A corpus: text tokenised once into a cache, and read from there as its parts."""
 
 import dataclasses
 import json
@@ -35,7 +35,8 @@ class Corpus:
     Attributes:
         tokeniser: Made from the training part alone, unless it was given.
         parts: The parts there are, by name: "train", "validation", "test".
-        fingerprint: SHA-256 (hexadecimal) of the texts' content and all settings on which the tokens depend.
+        fingerprint: SHA-256 (hexadecimal) of the texts' content and all settings on which the
+            tokens depend.
         folder: Where the corpus lies in the cache.
         sources: For each part, the names of the texts it was taken from.
     """
@@ -75,17 +76,21 @@ def prepare_corpus(
     """Tokenises text into the cache, or finds it there, and opens it.
 
     Args:
-        data: The text to train on: a file, a folder, a glob, "-" for standard input, or several of these; plain or gzip.
+        data: The text to train on: a file, a folder, a glob, "-" for standard input, or several of
+            these; plain or gzip.
         validation: Likewise for validation; None = the share of `data` that `split` says.
         test: Likewise for the test.
         tokeniser: To be learnt from the training part (None = characters), or one that is given.
-        split: The shares kept apart; None = the last or chosen tenth for validation, nothing for the test.
+        split: The shares kept apart; None = the last or chosen tenth for validation, nothing for
+            the test.
         reading: What a document is and how bad bytes are met; None = a file, and refused.
-        cache: The folder to keep tokens in; None = `$XDG_CACHE_HOME/ostinato` or `~/.cache/ostinato`.
+        cache: The folder to keep tokens in; None = `$XDG_CACHE_HOME/ostinato` or
+            `~/.cache/ostinato`.
         progress: Called with (bytes done, bytes in all, what is being done) while texts are read.
 
     Raises:
-        DataError: Text that is missing, empty, not UTF-8, too short to divide, or given for two parts.
+        DataError: Text that is missing, empty, not UTF-8, too short to divide, or given for two
+            parts.
         SettingsError: Settings that cannot be.
         MissingExtraError: BPE without the `tokenizers` package.
 
@@ -127,7 +132,8 @@ def prepare_part(
     Args:
         data: As `prepare_corpus` takes it.
         tokeniser: The model's own.
-        counts_ends: As in the model's training (`corpus.train.counts_ends`): whether it learnt to end documents.
+        counts_ends: As in the model's training (`corpus.train.counts_ends`): whether it learnt to
+            end documents.
         reading: What a document is and how bad bytes are met.
         cache: The folder to keep tokens in.
         progress: Called while texts are read.
@@ -182,7 +188,7 @@ def _prepare(
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether a corpus can be opened; a damaged one is made again, as the cache can lose nothing."""
+    """Whether a corpus can be opened; a damaged one is made again, nothing is lost."""
     try:
         _open(folder, {})
     except DataError:

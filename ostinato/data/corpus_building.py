@@ -1,4 +1,4 @@
-"""Turns found texts into the files of a corpus: a pass to divide, one for the vocabulary, one for the tokens."""
+"""Turns texts into the files of a corpus: a pass to divide, one for words, one for tokens."""
 
 import dataclasses
 import hashlib
@@ -21,7 +21,14 @@ from ostinato.data.documents import (
 )
 from ostinato.data.part_writer import PartTotals, write_part
 from ostinato.data.splits import Selection, Split, divide, survey_documents
-from ostinato.data.text_reading import Content, Meter, Progress, content_of, read_text
+from ostinato.data.text_reading import (
+    Content,
+    Meter,
+    Progress,
+    content_of,
+    modified_ns,
+    read_text,
+)
 from ostinato.data.text_sources import TextSource
 from ostinato.data.token_part import PartRecord
 from ostinato.data.tokenisers.settings import TokeniserSettings, tokeniser_identity
@@ -66,7 +73,8 @@ class CorpusRequest:
         tokeniser: To be learnt, or given.
         split: The shares of "train" for parts without texts of their own.
         reading: How the texts are read.
-        counts_ends: Whether boundaries count in the loss; None = if there are several documents to train on.
+        counts_ends: Whether boundaries count in the loss; None = if there are several documents to
+            train on.
         progress: Is called with bytes done, bytes in all, and the work; None = nobody listens.
     """
 
@@ -102,7 +110,7 @@ def contents(request: CorpusRequest) -> dict[str, list[Content]]:
 
 
 def fingerprint(request: CorpusRequest, found: dict[str, list[Content]]) -> str:
-    """SHA-256 of the contents and of all settings on which the tokens depend; names and packing do not."""
+    """SHA-256 of contents and of all settings that the tokens depend on; names do not matter."""
     identity = {
         "format": CORPUS_FORMAT,
         "texts": {part: [content.sha256 for content in found[part]] for part in sorted(found)},
@@ -118,7 +126,8 @@ def build_corpus(request: CorpusRequest, found: dict[str, list[Content]], folder
     """Writes the corpus into an existing, empty folder, using a file beside it while at work.
 
     Raises:
-        DataError: Text that cannot be read, divided, or that holds no tokens, or that changed meanwhile.
+        DataError: Text that cannot be read, divided, or that holds no tokens, or that changed
+            meanwhile.
     """
     selections = _selections(request, folder.with_suffix(".checksums"))
     tokeniser = _tokeniser(request, found, selections.get("train"))
@@ -217,9 +226,13 @@ def _record(
 
 
 def _refuse_changes(request: CorpusRequest, found: dict[str, list[Content]]) -> None:
-    """A file that is written to while it is read would leave tokens under another text's fingerprint."""
-    if contents(dataclasses.replace(request, progress=None)) != found:
-        raise DataError("the text changed while it was read; start again when it is complete")
+    """A file written to while it is read would leave tokens under another text's name."""
+    for part, sources in request.texts.items():
+        for source, content in zip(sources, found[part], strict=True):
+            if modified_ns(source) != content.modified_ns:
+                raise DataError(
+                    f"{source.name} changed while it was read; start again when it is complete"
+                )
 
 
 def _named(sources: Sequence[TextSource]) -> str:

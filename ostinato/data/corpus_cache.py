@@ -54,7 +54,7 @@ def set_aside(folder: Path, scratch: Path) -> None:
 
 
 def _remove_stale(corpora: Path) -> None:
-    """Removes what killed processes left: scratch folders in which nothing was written for a day."""
+    """Removes the scratch folders of killed processes: nothing was written there for a day."""
     for scratch in corpora.glob(f"{_SCRATCH_PREFIX}*"):
         times = [path.stat().st_mtime for path in (scratch, *scratch.rglob("*")) if path.exists()]
         if times and time.time() - max(times) > _STALE_S:

@@ -55,7 +55,7 @@ def between_words(pieces: Iterable[Piece]) -> Iterator[Piece]:
 
 
 def _separated(chunks: Iterable[str], boundary: re.Pattern[str], held: str) -> Iterator[Piece]:
-    """Documents between boundaries. A document in reading is given out in parts only if it is very long.
+    """Documents between boundaries; only a very long one is given out before it is complete.
 
     `held` are the characters at the end of a chunk that may be the beginning of a boundary.
     """

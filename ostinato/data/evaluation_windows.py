@@ -1,4 +1,4 @@
-"""Windows over whole documents, for evaluation: one stream a document, its state carried to its end."""
+"""Windows over whole documents, for evaluation: one stream a document, state carried."""
 
 from typing import NamedTuple
 
@@ -15,9 +15,10 @@ from ostinato.errors import SettingsError
 class EvaluationWindows(Dataset[Window]):
     """Every target of a part exactly once, each document read from its start with carried state.
 
-    A batch groups documents of similar length. A group is read in windows of `window` steps, the first of them
-    fresh, until its longest document ends; the number of rows differs between groups only. What a model says of
-    a target depends on the document alone, neither on the batch nor on the window.
+    A batch groups documents of similar length. A group is read in windows of `window` steps, the
+    first of them fresh, until its longest document ends; the number of rows differs between groups
+    only. What a model says of a target depends on the document alone, neither on the batch nor on
+    the window.
 
     Memory: 16 bytes a document.
 
@@ -85,7 +86,7 @@ class EvaluationWindows(Dataset[Window]):
 
 
 class _Group(NamedTuple):
-    """Documents read side by side: where their inputs start, how many steps each and the longest have."""
+    """Documents read side by side: where their inputs start, and their numbers of steps."""
 
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]

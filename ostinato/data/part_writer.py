@@ -25,7 +25,7 @@ class PartTotals(NamedTuple):
 def write_part(
     pieces: Iterable[Piece], tokeniser: Tokeniser, folder: Path, name: str
 ) -> PartTotals:
-    """Writes `<name>.tokens` and `<name>.documents` (the places of the boundaries, int64) into `folder`.
+    """Writes a part as `<name>.tokens` and the places of its boundaries as `<name>.documents`.
 
     Args:
         pieces: The part's documents, open ones cut where the tokeniser allows it.

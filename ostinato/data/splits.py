@@ -1,8 +1,8 @@
 """Divides a text into training, validation and test parts without leaking.
 
-One document is cut into three stretches: training first, then validation, then test. Several documents are
-divided whole, by a hash of their content and the seed: equal documents, as repeated lines are, always land in the
-same part.
+One document is cut into three stretches: training first, then validation, then test. Several
+documents are divided whole, by a hash of their content and the seed: equal documents, as repeated
+lines are, always land in the same part.
 """
 
 import zlib
@@ -32,7 +32,8 @@ class Split:
     """Which shares of the text are kept for validation and test, where no files are given for them.
 
     Args:
-        validation_fraction: Share of the characters (one document) or documents (several), from 0 to below 1.
+        validation_fraction: Share of the characters (one document) or documents (several), from 0
+            to below 1.
         test_fraction: Likewise.
         seed: Decides which documents go where.
 
@@ -92,7 +93,7 @@ def survey_documents(pieces: Iterable[Piece], hashes: Path) -> Survey:
 def divide(
     survey: Survey, split: Split, pieces: Callable[[], Iterable[Piece]], cuts_anywhere: bool
 ) -> dict[str, Selection]:
-    """For each part with a share, what takes it out of the whole text: "train", "validation", "test".
+    """For "train", "validation" and "test", what takes the part out of the whole text.
 
     Args:
         survey: Of the whole text.
@@ -144,7 +145,7 @@ def _stretch(start: int, stop: int) -> Selection:
 
 
 def _cut_behind(pieces: Iterable[Piece], position: int, characters: int) -> int:
-    """The first place at or behind `position` where words may be cut; the text's end if there is none."""
+    """The first place from `position` on where words may be cut, or the text's end."""
     if position >= characters:
         return characters
     before = max(position - 2, 0)  # a cut is known by the two characters before it
@@ -196,7 +197,7 @@ def _documents_in(
 
 
 def _buckets(hashes: NDArray[np.uint32], seed: int) -> NDArray[np.int64]:
-    """A number below 2^20 that depends on document and seed like chance (the mixing of splitmix64)."""
+    """A number below 2^20, like chance, from document and seed (the mixing of splitmix64)."""
     seeded = (seed * 0x9E3779B97F4A7C15 + 0x9E3779B97F4A7C15) % 2**64
     mixed = hashes.astype(np.uint64) + np.uint64(seeded)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -223,6 +224,6 @@ def _require(bounds: dict[str, tuple[int, int]], split: Split, what: str) -> Non
     for name, (start, stop) in bounds.items():
         if wanted[name] > 0 and start >= stop:
             raise DataError(
-                f"{what} are too few for a {name} part: give more text, smaller fractions, or files "
-                "for validation and test"
+                f"{what} are too few for a {name} part: give more text, smaller fractions, or "
+                "files for validation and test"
             )

@@ -1,8 +1,8 @@
 """Where running text may be cut without changing how its words are tokenised.
 
-A cut lies before a single space between two words, or behind a single newline between two words. There,
-tokenising both sides apart gives what tokenising the whole does, by words and by byte-level BPE (whose
-words carry the space before them).
+A cut lies before a single space between two words, or behind a single newline between two words.
+There, tokenising both sides apart gives what tokenising the whole does, by words and by byte-level
+BPE (whose words carry the space before them).
 """
 
 import re

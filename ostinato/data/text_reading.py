@@ -21,7 +21,8 @@ class Meter:
     """Announces how far a pass over some texts has come, in bytes on disk.
 
     Args:
-        progress: Is called with the bytes done, the bytes in all, and `what`; None = nobody listens.
+        progress: Is called with the bytes done, the bytes in all, and `what`; None = nobody
+            listens.
         sources: What the pass reads.
         what: The work, in a word or two.
     """
@@ -80,19 +81,28 @@ def read_text(source: TextSource, replace_bad_bytes: bool, meter: Meter) -> Iter
 
 
 class Content(NamedTuple):
-    """What a text holds once unpacked: SHA-256 in hexadecimal digits, and the number of bytes."""
+    """What a text holds once unpacked: SHA-256 in hexadecimal digits, and the number of bytes.
+
+    `modified_ns` is the file's own time of the last change, when reading began.
+    """
 
     sha256: str
     size: int
+    modified_ns: int
 
 
 def content_of(source: TextSource, meter: Meter) -> Content:
     """Reads a text once to know it again."""
-    sha256, size = hashlib.sha256(), 0
+    sha256, size, modified = hashlib.sha256(), 0, modified_ns(source)
     for raw in read_bytes(source, meter):
         sha256.update(raw)
         size += len(raw)
-    return Content(sha256.hexdigest(), size)
+    return Content(sha256.hexdigest(), size, modified)
+
+
+def modified_ns(source: TextSource) -> int:
+    """When the file was last written to, in nanoseconds."""
+    return source.path.stat().st_mtime_ns
 
 
 def _pieces(content: IO[bytes] | gzip.GzipFile, raw: IO[bytes], meter: Meter) -> Iterator[bytes]:

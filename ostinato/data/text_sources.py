@@ -1,4 +1,4 @@
-"""Finds a person's text: files, folders, globs and standard input, in an order that does not change."""
+"""Finds a person's text: files, folders, globs and standard input, in a fixed order."""
 
 import glob
 import os
@@ -30,11 +30,11 @@ class TextSource:
 
 
 def find_sources(data: TextPaths, spool: Path) -> list[TextSource]:
-    """Every text that `data` names, each once, in the order named and sorted within folders and globs.
+    """Every text that `data` names, each once, in the order named, sorted in folders and globs.
 
     Args:
-        data: A file, a folder (all its files, those of its folders too, hidden ones left out), a glob, "-" for standard
-            input, or several of these.
+        data: A file, a folder (all its files, those of its folders too, hidden ones left out), a
+            glob, "-" for standard input, or several of these.
         spool: An existing folder in which standard input is kept while it is needed.
 
     Raises:

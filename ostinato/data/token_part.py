@@ -1,7 +1,8 @@
 """One part of a corpus (train, validation or test) as a memory-mapped file of token indices.
 
-Documents lie one after the other as `end t1 .. tn end t1 .. tm end`: one boundary token opens each document
-and one closes the file. Inputs are the tokens but the last, targets the tokens but the first.
+Documents lie one after the other as `end t1 .. tn end t1 .. tm end`: one boundary token opens each
+document and one closes the file. Inputs are the tokens but the last, targets the tokens but the
+first.
 """
 
 from dataclasses import dataclass

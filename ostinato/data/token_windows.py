@@ -13,13 +13,13 @@ from ostinato.errors import DataError, SettingsError
 class TokenWindows(Dataset[Window]):
     """An epoch of windows over a part read as `batch_size` parallel streams, one after the other.
 
-    Stream i of the run is a contiguous piece of the part; the pieces' lengths differ by at most one, and where a
-    stream is one shorter its last step is padding that does not count: every target counts exactly once an epoch.
-    With several processes, each reads its own rows of the same batch, so the order of the data does not depend
-    on their number.
+    Stream i of the run is a contiguous piece of the part; the pieces' lengths differ by at most
+    one, and where a stream is one shorter its last step is padding that does not count: every
+    target counts exactly once an epoch. With several processes, each reads its own rows of the same
+    batch, so the order of the data does not depend on their number.
 
-    `resets` is True where a document begins. It is None where nothing begins within the window: a document
-    that begins where a fresh window does needs no reset.
+    `resets` is True where a document begins. It is None where nothing begins within the window: a
+    document that begins where a fresh window does needs no reset.
 
     Args:
         tokens: The part to read.

@@ -3,10 +3,13 @@
 With u = `update_every` and b = `backprop_steps` >= u, update j of a sequence of L steps
 
     reads    [start, stop)    start = max(0, j u + u - b),  stop = min(j u + u, L)
-    counts   [j u, stop)      the steps before are context: gradients pass through them, their losses do not count
-    carries  the state before the next window's start, `advance` = next start - start steps into this one
+    counts   [j u, stop)      the steps before are context: gradients pass through them,
+              their losses do not count
+    carries  the state before the next window's start, `advance` = next start - start steps
+              into this one
 
-so that every target counts in exactly one window, and its gradient reaches back between b - u and b - 1 steps.
+so that every target counts in exactly one window, and its gradient reaches back between b - u and
+b - 1 steps.
 
 Source: Williams and Peng 1990, truncated backpropagation through time with h = b and h' = u.
 """
@@ -24,8 +27,10 @@ class Window(NamedTuple):
     Attributes:
         inputs: (batch, time) or (batch, time, feature).
         targets: (batch, time).
-        counted: (batch, time), boolean, True where the target's loss counts: not on context, padding, masked targets.
-        resets: (batch, time), boolean, True = start afresh before this step; None where no step does.
+        counted: (batch, time), boolean, True where the target's loss counts: not on context,
+            padding, masked targets.
+        resets: (batch, time), boolean, True = start afresh before this step; None where no step
+            does.
         advance: The next window starts from the state after this many steps, 0 <= advance <= time.
         fresh: This window starts from the initial state.
         where: The place in the data, for messages.

@@ -19,7 +19,7 @@ _CHARACTERS_AT_ONCE = 50_000
 
 @final
 class BPETokeniser(Tokeniser):
-    """Pieces of words, found by joining frequent pairs; any text can be spelt, so nothing is unknown.
+    """Pieces of words, found by joining frequent pairs; any text can be spelt.
 
     A space belongs to the word after it. The library's indices come first, `end` is the last.
 
@@ -80,7 +80,8 @@ def learn_bpe(
 
     Args:
         batches: The training text in batches of pieces, not cut within words.
-        vocabulary_size: Indices, `end` included; fewer where the text offers no more pairs. At least 257.
+        vocabulary_size: Indices, `end` included; fewer where the text offers no more pairs. At
+            least 257.
         minimum_count: A pair must be seen this often to be joined.
 
     Raises:
@@ -117,7 +118,7 @@ def _library() -> ModuleType:
 
 
 def _bytes_of_index(vocabulary: dict[str, int]) -> list[bytes]:
-    """The bytes behind each index, by the library's spelling of a byte as one printable character."""
+    """The bytes of each index; the library spells a byte as one printable character."""
     byte_of = _byte_of_character()
     bytes_of_index = [b""] * (len(vocabulary) + 1)
     for token, index in vocabulary.items():
@@ -129,7 +130,7 @@ def _bytes_of_index(vocabulary: dict[str, int]) -> list[bytes]:
 
 
 def _byte_of_character() -> dict[str, int]:
-    """Printable Latin-1 stands for itself; the other bytes, in order, for U+0100 and on (Radford et al. 2019)."""
+    """Printable Latin-1 is itself, the other bytes are U+0100 and on (Radford et al. 2019)."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [value for value in range(256) if value not in printable]
     itself = {chr(value): value for value in printable}

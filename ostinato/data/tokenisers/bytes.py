@@ -40,7 +40,8 @@ class ByteTokeniser(Tokeniser):
         return None
 
     def encode_array(self, text: str) -> NDArray[Any]:
-        # Bytes of a command line's argument that are no UTF-8 arrive as escapes: they are themselves again.
+        # Bytes of a command line's argument that are no UTF-8 arrive as escapes: they are
+        # themselves again.
         raw = text.encode("utf-8", "surrogateescape")
         return np.frombuffer(raw, dtype=np.uint8).astype(self.dtype)
 

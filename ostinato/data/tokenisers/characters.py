@@ -105,5 +105,5 @@ def learn_characters(
 
 
 def code_points(text: str) -> NDArray[np.uint32]:
-    """The code point of each character (time,). A lone surrogate, as in a bad argument, is one too."""
+    """The code point of each character (time,), also of a lone surrogate in a bad argument."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")

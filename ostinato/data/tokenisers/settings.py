@@ -20,9 +20,12 @@ class TokeniserSettings:
     """A tokeniser to be learnt from the training text.
 
     Args:
-        kind: What a token is: a character, a byte, a word between white space, or a frequent piece of a word (bpe).
-        vocabulary_size: At most this many indices, special ones included. None = all there are; for bpe 8192.
-        minimum_count: What is seen less often in the training text is unknown (for bpe: not joined).
+        kind: What a token is: a character, a byte, a word between white space, or a frequent piece
+            of a word (bpe).
+        vocabulary_size: At most this many indices, special ones included. None = all there are; for
+            bpe 8192.
+        minimum_count: What is seen less often in the training text is unknown (for bpe: not
+            joined).
 
     Raises:
         SettingsError: A size or count that cannot be, or that bytes do not have.

@@ -28,12 +28,14 @@ class StreamDecoder(Protocol):
 class Tokeniser(ABC):
     """Text to indices and back.
 
-    One index, `end_index`, marks the boundary of documents: no text is ever encoded to it, and it decodes to
-    nothing. `unknown_index` stands for what the vocabulary lacks; None where it lacks nothing.
+    One index, `end_index`, marks the boundary of documents: no text is ever encoded to it, and it
+    decodes to nothing. `unknown_index` stands for what the vocabulary lacks; None where it lacks
+    nothing.
     """
 
     kind: ClassVar[str]
-    # Whether encode(a) + encode(b) == encode(a + b) for every cut; if not, text is cut between words.
+    # Whether encode(a) + encode(b) == encode(a + b) for every cut; if not, text is cut between
+    # words.
     cuts_anywhere: ClassVar[bool]
 
     @property

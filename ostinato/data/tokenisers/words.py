@@ -1,4 +1,4 @@
-"""One token for each word, words being what white space separates, and one for the end of each line."""
+"""One token for each word between white space, and one for the end of each line."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -19,9 +19,10 @@ _COUNTED_WORDS = 1_000_000
 class WordTokeniser(Tokeniser):
     """Words in the order given, after `end` (0), `unknown` (1) and the end of a line (2).
 
-    The end of a line is a token that counts, the `<eos>` of published word-level results; a text's word `<unk>`,
-    as in the prepared Penn Treebank, is the unknown word. Decoding gives one space between words: text whose
-    words are known and whose lines have single spaces and none around them comes back as it was.
+    The end of a line is a token that counts, the `<eos>` of published word-level results; a text's
+    word `<unk>`, as in the prepared Penn Treebank, is the unknown word. Decoding gives one space
+    between words: text whose words are known and whose lines have single spaces and none around
+    them comes back as it was.
 
     Args:
         words: The vocabulary, each word once, without white space.
@@ -102,15 +103,15 @@ class WordStreamDecoder:
 def learn_words(
     batches: Iterable[Sequence[str]], vocabulary_size: int | None, minimum_count: int
 ) -> WordTokeniser:
-    """The vocabulary of a text: the words seen at least `minimum_count` times, the most frequent first.
+    """The words of a text that are seen at least `minimum_count` times, most frequent first.
 
-    While a text holds more than a million different words, those seen once are forgotten whenever the table
-    is full: counts of very rare words in very large texts are a lower bound.
+    While a text holds more than a million different words, those seen once are forgotten whenever
+    the table is full: counts of very rare words in very large texts are a lower bound.
 
     Args:
         batches: The training text in batches of pieces, not cut within words.
-        vocabulary_size: At most this many indices, the three special ones included; of equally frequent
-            words the ones first in the alphabet stay. None = no limit.
+        vocabulary_size: At most this many indices, the three special ones included; of equally
+            frequent words the ones first in the alphabet stay. None = no limit.
         minimum_count: Rarer words become unknown.
     """
     counts: Counter[str] = Counter()
