@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ostinato.data.corpus import Corpus, open_corpus, prepare_corpus, prepare_part
-    from ostinato.data.corpus_building import TextReading
-    from ostinato.data.documents import DocumentKind
+    from ostinato.data.documents import DocumentKind, TextReading
     from ostinato.data.evaluation_windows import EvaluationWindows
     from ostinato.data.splits import Split
     from ostinato.data.text_reading import Progress
@@ -54,8 +53,7 @@ __all__ = [
 
 _HOMES = {
     "corpus": ("Corpus", "open_corpus", "prepare_corpus", "prepare_part"),
-    "corpus_building": ("TextReading",),
-    "documents": ("DocumentKind",),
+    "documents": ("DocumentKind", "TextReading"),
     "evaluation_windows": ("EvaluationWindows",),
     "splits": ("Split",),
     "text_reading": ("Progress",),

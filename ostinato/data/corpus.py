@@ -11,12 +11,12 @@ from ostinato.data.corpus_building import (
     CORPUS_FILE,
     CORPUS_FORMAT,
     CorpusRequest,
-    TextReading,
     build_corpus,
     contents,
     fingerprint,
 )
 from ostinato.data.corpus_cache import corpora_folder, publish, scratch_folder, set_aside
+from ostinato.data.documents import TextReading
 from ostinato.data.splits import Split
 from ostinato.data.text_reading import Progress
 from ostinato.data.text_sources import TextPaths, TextSource, find_sources

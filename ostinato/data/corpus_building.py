@@ -12,12 +12,10 @@ from pathlib import Path
 
 from ostinato.data.documents import (
     BOUNDARY_TEXT,
-    DocumentKind,
     Piece,
+    TextReading,
     between_words,
-    file_pieces,
-    line_pieces,
-    paragraph_pieces,
+    document_pieces,
 )
 from ostinato.data.part_writer import PartTotals, write_part
 from ostinato.data.splits import Selection, Split, divide, survey_documents
@@ -33,35 +31,12 @@ from ostinato.data.text_sources import TextSource
 from ostinato.data.token_part import PartRecord
 from ostinato.data.tokenisers.settings import TokeniserSettings, tokeniser_identity
 from ostinato.data.tokenisers.tokeniser import Tokeniser
-from ostinato.errors import DataError, SettingsError
+from ostinato.errors import DataError
 
 CORPUS_FILE = "corpus.json"
 CORPUS_FORMAT = 1
-_PIECES_OF = {"file": file_pieces, "line": line_pieces, "paragraph": paragraph_pieces}
 # Pairs of frequent letters are the same in a sample, and the library counts every word in memory.
 _BPE_LEARNS_FROM_BYTES = 64_000_000
-
-
-@dataclass(frozen=True)
-class TextReading:
-    """How texts are read.
-
-    Args:
-        document: What is one document: a whole file, a line, or a paragraph (up to an empty line).
-        replace_bad_bytes: Bytes that are no UTF-8 become U+FFFD instead of an error.
-
-    Raises:
-        SettingsError: Another kind of document.
-    """
-
-    document: DocumentKind = "file"
-    replace_bad_bytes: bool = False
-
-    def __post_init__(self) -> None:
-        if self.document not in _PIECES_OF:
-            raise SettingsError(
-                f"a document is a file, a line or a paragraph, not {self.document!r}"
-            )
 
 
 @dataclass(frozen=True)
@@ -191,7 +166,7 @@ def _pieces(request: CorpusRequest, sources: Sequence[TextSource], what: str) ->
     meter = Meter(request.progress, sources, what)
     for source in sources:
         chunks = read_text(source, request.reading.replace_bad_bytes, meter)
-        yield from _PIECES_OF[request.reading.document](chunks)
+        yield from document_pieces(chunks, request.reading.document)
 
 
 def _everything(pieces: Iterable[Piece]) -> Iterator[Piece]:

@@ -1,10 +1,12 @@
 """Cuts text that comes in pieces into documents: files, lines or paragraphs."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from ostinato.data.text_cuts import last_cut
+from ostinato.errors import SettingsError
 
 DocumentKind = Literal["file", "line", "paragraph"]
 
@@ -13,6 +15,28 @@ BOUNDARY_TEXT: dict[DocumentKind, str] = {"file": "", "line": "\n", "paragraph":
 
 _PARAGRAPH_BOUNDARY = re.compile(r"\n(?:[^\S\n]*\n)+")
 _LONG_DOCUMENT = 1 << 20
+
+
+@dataclass(frozen=True)
+class TextReading:
+    """How texts are read.
+
+    Args:
+        document: What is one document: a whole file, a line, or a paragraph (up to an empty line).
+        replace_bad_bytes: Bytes that are no UTF-8 become U+FFFD instead of an error.
+
+    Raises:
+        SettingsError: Another kind of document.
+    """
+
+    document: DocumentKind = "file"
+    replace_bad_bytes: bool = False
+
+    def __post_init__(self) -> None:
+        if self.document not in BOUNDARY_TEXT:
+            raise SettingsError(
+                f"a document is a file, a line or a paragraph, not {self.document!r}"
+            )
 
 
 class Piece(NamedTuple):
@@ -25,6 +49,15 @@ class Piece(NamedTuple):
     closed: bool
 
 
+def document_pieces(chunks: Iterable[str], document: DocumentKind) -> Iterator[Piece]:
+    """The documents of one file that comes in chunks of text."""
+    if document == "line":
+        return line_pieces(chunks)
+    if document == "paragraph":
+        return paragraph_pieces(chunks)
+    return file_pieces(chunks)
+
+
 def file_pieces(chunks: Iterable[str]) -> Iterator[Piece]:
     """One file as one document."""
     for chunk in chunks:
@@ -34,12 +67,12 @@ def file_pieces(chunks: Iterable[str]) -> Iterator[Piece]:
 
 def line_pieces(chunks: Iterable[str]) -> Iterator[Piece]:
     """One document a line; lines with nothing but white space are none."""
-    yield from _separated(chunks, re.compile(r"\r?\n"), held="\r")
+    yield from _separated(chunks, _lines, held="\r")
 
 
 def paragraph_pieces(chunks: Iterable[str]) -> Iterator[Piece]:
     """One document a paragraph: paragraphs are separated by lines with nothing but white space."""
-    yield from _separated(chunks, _PARAGRAPH_BOUNDARY, held=" \t\r\n\v\f")
+    yield from _separated(chunks, _PARAGRAPH_BOUNDARY.split, held=" \t\r\n\v\f")
 
 
 def between_words(pieces: Iterable[Piece]) -> Iterator[Piece]:
@@ -54,14 +87,20 @@ def between_words(pieces: Iterable[Piece]) -> Iterator[Piece]:
         yield Piece(texts, closed)
 
 
-def _separated(chunks: Iterable[str], boundary: re.Pattern[str], held: str) -> Iterator[Piece]:
-    """Documents between boundaries; only a very long one is given out before it is complete.
+def _lines(text: str) -> list[str]:
+    return text.replace("\r\n", "\n").split("\n")
+
+
+def _separated(
+    chunks: Iterable[str], divide: Callable[[str], list[str]], held: str
+) -> Iterator[Piece]:
+    """Documents as `divide` finds them; only a very long one is given out before it is complete.
 
     `held` are the characters at the end of a chunk that may be the beginning of a boundary.
     """
     waiting, is_open = "", False
     for chunk in chunks:
-        *texts, waiting = boundary.split(waiting + chunk)
+        *texts, waiting = divide(waiting + chunk)
         if texts:
             yield from _closed(texts, is_open)
             is_open = False

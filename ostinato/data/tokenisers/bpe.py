@@ -1,6 +1,7 @@
 """Byte pair encoding over bytes, learnt and applied by the `tokenizers` library."""
 
 from collections.abc import Iterable, Sequence
+from itertools import chain, islice
 from types import ModuleType
 from typing import Any, Self, final
 
@@ -54,9 +55,17 @@ class BPETokeniser(Tokeniser):
         return None
 
     def encode_array(self, text: str) -> NDArray[Any]:
-        encodings = self._library.encode_batch_fast(list(pieces_of(text, _CHARACTERS_AT_ONCE)))
-        indices = [np.array(encoding.ids, dtype=self.dtype) for encoding in encodings]
-        return np.concatenate(indices) if indices else np.zeros(0, dtype=self.dtype)
+        return self.encode_documents([text])[0]
+
+    def encode_documents(self, texts: Sequence[str]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        pieces = [list(pieces_of(text, _CHARACTERS_AT_ONCE)) for text in texts]
+        encodings = iter(self._library.encode_batch_fast(list(chain.from_iterable(pieces))))
+        encoded = [
+            list(chain.from_iterable(encoding.ids for encoding in islice(encodings, len(parts))))
+            for parts in pieces
+        ]
+        indices = np.fromiter(chain.from_iterable(encoded), dtype=self.dtype)
+        return indices, np.array([len(document) for document in encoded])
 
     def decode(self, indices: Iterable[int]) -> str:
         raw = b"".join([self._bytes_of_index[index] for index in indices])

@@ -78,10 +78,9 @@ class Tokeniser(ABC):
         """The indices of `text`."""
         return self.encode_array(text).tolist()
 
+    @abstractmethod
     def encode_documents(self, texts: Sequence[str]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """The indices of several texts one after the other, and how many belong to each."""
-        arrays = [self.encode_array(text) for text in texts]
-        return np.concatenate(arrays), np.array([len(array) for array in arrays])
 
     @property
     def dtype(self) -> np.dtype:

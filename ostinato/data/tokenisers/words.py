@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any, Self, final
 
 import numpy as np
@@ -57,14 +58,22 @@ class WordTokeniser(Tokeniser):
     def unknown_index(self) -> int:
         return _UNKNOWN
 
-    def encode_array(self, text: str) -> NDArray[Any]:
+    def encode(self, text: str) -> list[int]:
         index_of_word = self._index_of_word.__getitem__
         indices: list[int] = []
         for line in text.split("\n"):
             indices.extend(map(index_of_word, line.split()))
             indices.append(_NEWLINE)
         indices.pop()  # what follows the last newline is no whole line
-        return np.array(indices, dtype=self.dtype)
+        return indices
+
+    def encode_array(self, text: str) -> NDArray[Any]:
+        return np.array(self.encode(text), dtype=self.dtype)
+
+    def encode_documents(self, texts: Sequence[str]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        encoded = [self.encode(text) for text in texts]
+        indices = np.fromiter(chain.from_iterable(encoded), dtype=self.dtype)
+        return indices, np.array([len(document) for document in encoded])
 
     def decode(self, indices: Iterable[int]) -> str:
         decoder = self.stream_decoder()
