@@ -1,0 +1,41 @@
+"""The run's figures as JSON lines, one record a line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ostinato.checkpoint import write_text
+
+
+class Metrics:
+    """Appends records to a file of JSON lines.
+
+    Args:
+        path: the file; made when the first record comes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(self, record: dict[str, Any]) -> None:
+        """Add one record; it is in the file when this returns."""
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def cut_after(self, update: int) -> None:
+        """Drop what was written after the checkpoint of `update`, and a half-written last line."""
+        if not self.path.exists():
+            return
+        kept = [record for record in read_metrics(self.path) if record.get("update", 0) <= update]
+        write_text(self.path, "".join(json.dumps(record) + "\n" for record in kept))
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """All records of a file of JSON lines, up to a line that was cut off."""
+    records = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            records.append(json.loads(line))
+        except ValueError:
+            break
+    return records
