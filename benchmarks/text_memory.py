@@ -2,9 +2,9 @@
 
     python benchmarks/text_memory.py --megabytes 300 --tokens characters
 
-Makes a text of the size asked for in a temporary folder, tokenises it, reads an epoch of windows, and prints the
-speed of each in MB of text a second and the peak of RssAnon (/proc/self/status, so Linux only), torch
-included. The folder is removed at the end.
+Makes a text of the size asked for in a temporary folder, tokenises it, reads an epoch of windows,
+and prints the speed of each in MB of text a second and the peak of RssAnon (/proc/self/status, so
+Linux only), torch included. The folder is removed at the end.
 """
 
 import argparse

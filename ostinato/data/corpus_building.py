@@ -65,7 +65,7 @@ def contents(request: CorpusRequest) -> dict[str, list[Content]]:
     """Reads every text once to know it again.
 
     Raises:
-        DataError: The same text is given for two parts.
+        DataError: A packed text is empty, or the same text is given for two parts.
     """
     meter = Meter(request.progress, list(chain(*request.texts.values())), "reading")
     found = {
@@ -75,6 +75,8 @@ def contents(request: CorpusRequest) -> dict[str, list[Content]]:
     part_of: dict[str, str] = {}
     for part, sources in request.texts.items():
         for source, content in zip(sources, found[part], strict=True):
+            if content.size == 0:
+                raise DataError(f"{source.name} is empty once unpacked: there is no text to read")
             other = part_of.setdefault(content.sha256, part)
             if other != part:
                 raise DataError(

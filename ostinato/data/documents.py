@@ -67,12 +67,12 @@ def file_pieces(chunks: Iterable[str]) -> Iterator[Piece]:
 
 def line_pieces(chunks: Iterable[str]) -> Iterator[Piece]:
     """One document a line; lines with nothing but white space are none."""
-    yield from _separated(chunks, _lines, held="\r")
+    yield from _separated(chunks, _lines, held="\r", before="")
 
 
 def paragraph_pieces(chunks: Iterable[str]) -> Iterator[Piece]:
     """One document a paragraph: paragraphs are separated by lines with nothing but white space."""
-    yield from _separated(chunks, _PARAGRAPH_BOUNDARY.split, held=" \t\r\n\v\f")
+    yield from _separated(chunks, _PARAGRAPH_BOUNDARY.split, held=" \t\r\n\v\f", before="\n\n")
 
 
 def between_words(pieces: Iterable[Piece]) -> Iterator[Piece]:
@@ -92,15 +92,19 @@ def _lines(text: str) -> list[str]:
 
 
 def _separated(
-    chunks: Iterable[str], divide: Callable[[str], list[str]], held: str
+    chunks: Iterable[str], divide: Callable[[str], list[str]], held: str, before: str
 ) -> Iterator[Piece]:
     """Documents as `divide` finds them; only a very long one is given out before it is complete.
 
-    `held` are the characters at the end of a chunk that may be the beginning of a boundary.
+    `held` are the characters at the end of a chunk that may be part of a boundary; `before` is put
+    before the text, so that what begins it is told from a boundary's rest.
     """
-    waiting, is_open = "", False
+    waiting, is_open = before, False
     for chunk in chunks:
-        *texts, waiting = divide(waiting + chunk)
+        text = waiting + chunk
+        settled = text.rstrip(held)
+        *texts, waiting = divide(settled)
+        waiting += text[len(settled) :]
         if texts:
             yield from _closed(texts, is_open)
             is_open = False

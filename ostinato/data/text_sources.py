@@ -33,8 +33,8 @@ def find_sources(data: TextPaths, spool: Path) -> list[TextSource]:
     """Every text that `data` names, each once, in the order named, sorted in folders and globs.
 
     Args:
-        data: A file, a folder (all its files, those of its folders too, hidden ones left out), a
-            glob, "-" for standard input, or several of these.
+        data: A file, a folder (all its files, those of its folders too, hidden and empty ones
+            left out), a glob, "-" for standard input, or several of these.
         spool: An existing folder in which standard input is kept while it is needed.
 
     Raises:

@@ -3,6 +3,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -106,8 +107,8 @@ def test_same_text_for_training_and_validation_is_refused(tmp_path, cache):
 def test_boundaries_count_only_with_several_documents_to_train_on(text_file, cache):
     one = prepare_corpus(text_file, cache=cache)
     several = prepare_corpus(text_file, reading=TextReading("line"), cache=cache)
-    assert not one.train.counts_ends and not one.validation.counts_ends
-    assert several.train.counts_ends and several.validation.counts_ends
+    assert [part.counts_ends for part in one.parts.values()] == [False, False]
+    assert [part.counts_ends for part in several.parts.values()] == [True, True]
     assert several.train.counted_targets == several.train.targets
 
 
@@ -180,7 +181,7 @@ def test_corpus_opens_by_its_fingerprint_without_the_text(text_file, cache):
 
 
 def test_fingerprint_that_is_not_in_the_cache_is_refused(cache):
-    with pytest.raises(DataError, match="no corpus in .*abc"):
+    with pytest.raises(DataError, match=r"no corpus in .*abc"):
         open_corpus("abc", {}, cache=cache)
 
 
@@ -246,6 +247,23 @@ def test_text_without_tokens_is_refused(tmp_path, cache, content, kind, message,
         prepare_corpus(
             path, tokeniser=TokeniserSettings(kind), split=split, reading=reading, cache=cache
         )
+
+
+def test_gzip_of_nothing_is_refused(tmp_path, cache):
+    path = tmp_path / "nothing.gz"
+    path.write_bytes(gzip.compress(b""))
+    with pytest.raises(DataError, match=r"nothing\.gz is empty once unpacked"):
+        prepare_corpus(path, split=WHOLE, cache=cache)
+
+
+def test_pipe_reads_as_the_text_behind_it(text_file, tmp_path, cache):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(TEXT.encode(),))
+    writer.start()
+    piped = prepare_corpus(pipe, cache=cache)
+    writer.join()
+    assert piped.fingerprint == prepare_corpus(text_file, cache=cache).fingerprint
 
 
 def test_given_tokeniser_is_kept_as_it_is(text_file, tmp_path, cache):

@@ -123,7 +123,7 @@ def test_text_that_changes_while_it_is_read_is_refused(text_file, cache):
         if what == "tokenising train":
             os.utime(text_file, ns=(1, 1))
 
-    with pytest.raises(DataError, match="text.txt changed while it was read"):
+    with pytest.raises(DataError, match=r"text\.txt changed while it was read"):
         prepare_corpus(text_file, cache=cache, progress=append)
 
 

@@ -1,4 +1,5 @@
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ cuts = st.lists(st.integers(0, 60), max_size=8)
 
 def chunks_of(text, cuts):
     places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
-    return [text[start:stop] for start, stop in zip(places, places[1:], strict=False)]
+    return [text[start:stop] for start, stop in pairwise(places)]
 
 
 def documents_of(pieces):

@@ -12,7 +12,7 @@ sizes = st.integers(1, 9)
 
 
 def losses(windows):
-    """What a stand-in for a model says of each counted target: it depends on all tokens before it."""
+    """What a stand-in for a model says of each counted target, from all tokens before it."""
     found = []
     state = torch.zeros(0)
     for index in range(len(windows)):

@@ -1,3 +1,5 @@
+from itertools import chain
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,7 +41,7 @@ def divided(documents, split, hashes, size=7, cuts_anywhere=True):
 def test_one_document_is_cut_into_stretches_that_follow_each_other(
     hashes, text, test_fraction, anywhere
 ):
-    text = "one two three " + text + " four five six"  # words enough for a cut in every part
+    text = "one two three " + text + " four five six" * 6  # words enough for a cut in every part
     split = Split(0.3, test_fraction)
     parts = divided([text], split, hashes, cuts_anywhere=anywhere)
     joined = "".join(
@@ -70,7 +72,7 @@ documents = [f"document {number % 40}" for number in range(60)]
 def test_documents_are_divided_whole_and_equal_ones_stay_together(hashes, size):
     parts = divided(documents, Split(0.2, 0.1), hashes, size=size)
     texts = {name: part.removesuffix("|").split("|") for name, part in parts.items()}
-    assert sorted(sum(texts.values(), [])) == sorted(documents)
+    assert sorted(chain.from_iterable(texts.values())) == sorted(documents)
     assert not set(texts["train"]) & set(texts["validation"])
     assert not set(texts["train"]) & set(texts["test"])
     assert not set(texts["validation"]) & set(texts["test"])
@@ -106,7 +108,7 @@ def test_smallest_share_still_holds_a_document(hashes):
     ],
 )
 def test_too_little_text_to_divide_is_refused(hashes, texts, split):
-    with pytest.raises(DataError, match="too few for a .* part"):
+    with pytest.raises(DataError, match=r"too few for a .* part"):
         divided(texts, split, hashes)
 
 

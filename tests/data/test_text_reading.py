@@ -84,7 +84,7 @@ def test_offset_in_gzip_is_that_of_the_unpacked_text(scratch):
 @pytest.mark.parametrize("damage", [lambda packed: packed[:-20], lambda packed: packed[:40] + b"x"])
 def test_damaged_gzip_is_named(scratch, damage):
     packed = gzip.compress(bytes(range(97, 120)) * 50, mtime=0)
-    with pytest.raises(DataError, match="packed.gz is damaged or cut-off gzip"):
+    with pytest.raises(DataError, match=r"packed\.gz is damaged or cut-off gzip"):
         whole(source_of(scratch, damage(packed), "packed.gz"))
 
 
