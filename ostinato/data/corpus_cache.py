@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ostinato.errors import DataError
+
 _SCRATCH_PREFIX = "unfinished-"
 _STALE_S = 24 * 3600
 
@@ -19,9 +21,19 @@ def default_cache() -> Path:
 
 
 def corpora_folder(cache: str | Path | None) -> Path:
-    """Where corpora lie within a cache; made if it is not there."""
+    """Where corpora lie within a cache; made if it is not there.
+
+    Raises:
+        DataError: It cannot be made.
+    """
     folder = (default_cache() if cache is None else Path(cache)) / "tokens"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"the cache {folder} cannot be made ({error.strerror}); name another folder for it, "
+            "as with the environment variable XDG_CACHE_HOME"
+        ) from error
     return folder
 
 

@@ -127,6 +127,11 @@ def test_text_that_changes_while_it_is_read_is_refused(text_file, cache):
         prepare_corpus(text_file, cache=cache, progress=append)
 
 
+def test_cache_that_cannot_be_made_is_named(text_file):
+    with pytest.raises(DataError, match=r"the cache .*text.txt/tokens cannot be made"):
+        prepare_corpus(text_file, cache=text_file)
+
+
 def test_cache_lies_where_the_system_says(monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
     assert default_cache() == Path("/somewhere/ostinato")
