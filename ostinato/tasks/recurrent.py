@@ -1,0 +1,81 @@
+"""From settings to a recurrent layer: the same for every task."""
+
+from typing import Any
+
+from ostinato.cells import Cell
+from ostinato.errors import SettingsError
+from ostinato.layers import GRU, LSTM, RNN, FeedForward, Recurrent, RecurrentLayer
+from ostinato.tasks.own_cell import is_own_cell, load_cell_class
+
+
+def build_recurrent(settings: Any, input_size: int) -> RecurrentLayer:
+    """The layer that the settings describe.
+
+    Args:
+        settings: any task's settings.
+        input_size: features of an input step.
+
+    Raises:
+        SettingsError: options that do not go together.
+    """
+    shared = _shared_options(settings)
+    if is_own_cell(settings.cell):
+        cells = _own_cells(load_cell_class(settings.cell), settings, input_size)
+        return Recurrent(cells, **shared)
+    size = (input_size, settings.hidden_size, settings.layers)
+    if settings.cell == "gru":
+        reset = settings.reset or "after"
+        return GRU(*size, layer_norm=settings.layer_norm, reset=reset, **shared)
+    if settings.cell == "rnn":
+        activation = settings.activation or "tanh"
+        return RNN(*size, layer_norm=settings.layer_norm, activation=activation, **shared)
+    if settings.cell == "feedforward":
+        return _feed_forward(settings, size, shared)
+    return LSTM(
+        *size,
+        layer_norm=settings.layer_norm,
+        peepholes=settings.peepholes,
+        projection_size=settings.projection_size,
+        forget_bias=settings.forget_bias,
+        **shared,
+    )
+
+
+def _shared_options(settings: Any) -> dict[str, Any]:
+    names = (
+        "dropout",
+        "locked_dropout",
+        "residual",
+        "zoneout",
+        "recurrent_dropout",
+        "weight_drop",
+        "learned_initial_state",
+        "initialisation",
+    )
+    return {name: getattr(settings, name) for name in names}
+
+
+def _own_cells(kind: type[Cell], settings: Any, input_size: int) -> list[Cell]:
+    cells: list[Cell] = []
+    for _ in range(settings.layers):
+        try:
+            cells.append(kind(input_size, settings.hidden_size))
+        except TypeError as problem:
+            raise SettingsError(
+                f"{kind.__name__} must be made as {kind.__name__}(input_size, hidden_size): "
+                f"{problem}"
+            ) from problem
+        input_size = cells[-1].output_size
+    return cells
+
+
+def _feed_forward(
+    settings: Any, size: tuple[int, int, int], shared: dict[str, Any]
+) -> RecurrentLayer:
+    kept = ("dropout", "locked_dropout", "residual")
+    refused = [name for name, value in shared.items() if value and name not in kept]
+    if refused:
+        raise SettingsError(f"{refused[0]} acts on the state, and feedforward carries none")
+    activation = settings.activation or "tanh"
+    options = {name: shared[name] for name in kept}
+    return FeedForward(*size, layer_norm=settings.layer_norm, activation=activation, **options)

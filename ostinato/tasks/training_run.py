@@ -1,0 +1,145 @@
+"""From the shared settings to a training run: the same for every task."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ostinato.errors import CheckpointError, SettingsError
+from ostinato.tasks.settings import TrainingSettings
+from ostinato.training import (
+    Averaging,
+    Clipping,
+    Journal,
+    Observer,
+    Optimisation,
+    Processes,
+    Schedule,
+    ThroughTime,
+    Trainer,
+    TrainingPlan,
+    build_optimiser,
+    load_model_weights,
+)
+
+DEFAULT_EPOCHS = 10
+VALIDATIONS = 10
+
+
+def set_threads(threads: int | None) -> None:
+    """Take so many processor threads; None: as many as torch takes."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
+def local_device(name: str, rank: int) -> str:
+    """Under torchrun each process on a GPU takes its own; else the device named."""
+    if torch.cuda.is_available() and name in ("auto", "cuda") and "LOCAL_RANK" in os.environ:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        return f"cuda:{os.environ['LOCAL_RANK']}"
+    return name
+
+
+def build_trainer(
+    settings: TrainingSettings,
+    model: nn.Module,
+    windows: Callable[[int], Any],
+    journal: Journal,
+    *,
+    validate: Callable[[nn.Module], dict[str, Any]] | None,
+    observer: Observer,
+    processes: Processes,
+) -> Trainer:
+    """The trainer that the settings describe, for a model on its device."""
+    plan = build_plan(settings, len(windows(0)))
+    optimisation = build_optimisation(settings, model, plan.updates)
+    return Trainer(
+        ThroughTime(model),
+        windows,
+        plan,
+        optimisation,
+        journal,
+        validate=validate,
+        observer=observer,
+        processes=processes,
+    )
+
+
+def build_plan(settings: TrainingSettings, updates_per_epoch: int) -> TrainingPlan:
+    """How long to train and how often to look, with what the settings leave open filled in."""
+    updates = settings.updates
+    if updates is None:
+        updates = max(1, round((settings.epochs or DEFAULT_EPOCHS) * updates_per_epoch))
+    validate_every = settings.validate_every or max(1, updates // VALIDATIONS)
+    return TrainingPlan(
+        updates=updates,
+        validate_every=validate_every,
+        checkpoint_every=settings.checkpoint_every or validate_every,
+        clipping=Clipping(settings.clip_norm, settings.clip_value),
+        precision=settings.precision,
+        micro_batches=settings.micro_batches,
+        patience=settings.patience,
+        workers=settings.workers,
+    )
+
+
+def build_optimisation(settings: TrainingSettings, model: nn.Module, updates: int) -> Optimisation:
+    """Optimiser, schedule and averaging."""
+    optimiser = build_optimiser(
+        model,
+        settings.optimiser,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        momentum=settings.momentum,
+    )
+    schedule = Schedule(
+        settings.schedule,
+        updates,
+        warm_up=settings.warm_up,
+        decay=settings.decay,
+        every=settings.step_size or 1,
+        start=settings.step_size or 1,
+    )
+    averaging = Averaging(model) if settings.optimiser == "asgd" else None
+    return Optimisation(optimiser, schedule, averaging)
+
+
+def load_initial_weights(model: nn.Module, run: Path) -> None:
+    """Start from another run's best weights (fine-tuning).
+
+    Raises:
+        CheckpointError: that run has no checkpoint.
+        SettingsError: its model has other sizes than this one.
+    """
+    weights = load_model_weights(run).tensors["model"]
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as problem:
+        raise SettingsError(
+            f"--initial-weights {run}: that run's model is not of the same kind and sizes as this "
+            f"one ({str(problem).splitlines()[-1].strip()}); give the same model options"
+        ) from problem
+
+
+def load_trained(model: nn.Module, run: Path) -> dict[str, Any]:
+    """Put a run's best weights (the averaged ones, where there are) into `model`.
+
+    Returns:
+        The checkpoint's manifest.
+    """
+    checkpoint = load_model_weights(run)
+    try:
+        model.load_state_dict(checkpoint.tensors["model"])
+    except RuntimeError as problem:
+        raise CheckpointError(f"the weights of {run} do not fit its settings: {problem}") from (
+            problem
+        )
+    if "averaging" in checkpoint.manifest:
+        averaging = Averaging(model)
+        averaging.load(checkpoint.tensors.get("averages", {}), checkpoint.manifest["averaging"])
+        for parameter, mean in zip(averaging.parameters, averaging.means or [], strict=False):
+            parameter.data.copy_(mean)
+    return checkpoint.manifest
