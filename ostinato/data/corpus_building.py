@@ -35,8 +35,9 @@ from ostinato.errors import DataError
 
 CORPUS_FILE = "corpus.json"
 CORPUS_FORMAT = 1
-# Pairs of frequent letters are the same in a sample, and the library counts every word in memory.
-_BPE_LEARNS_FROM_BYTES = 64_000_000
+# Pairs of frequent letters are the same in an even sample, and the library keeps every word in
+# memory: more than this would pass 500 MB in all.
+_BPE_LEARNS_FROM_BYTES = 32_000_000
 
 
 @dataclass(frozen=True)
