@@ -1,6 +1,5 @@
 """The options that every training task shares, each once, with its meaning, unit and limits."""
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -8,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import ErrorDetails
 
 from ostinato.errors import SettingsError
+from ostinato.tasks.names import nearest
 
 # Strict: true is no 1, and "2" is no 2.
 Rate = Annotated[float, Field(ge=0, lt=1, strict=True)]
@@ -91,8 +91,8 @@ class TrainingSettings(BaseModel):
     step_size: PositiveInteger | None = Field(
         None, description="Updates between two decays of the step schedule."
     )
-    step_start: CountingInteger = Field(
-        0, description="Update of the first decay of the step schedule."
+    step_start: CountingInteger | None = Field(
+        None, description="Update of the first decay of the step schedule. None: --step-size."
     )
     plateau_patience: CountingInteger = Field(
         0, description="Validations without a new best that the plateau schedule lets pass."
@@ -172,12 +172,6 @@ class TrainingSettings(BaseModel):
                 f"cell must be {', '.join(CELLS)} or FILE.py:Class, got {self.cell!r}"
                 + nearest(self.cell, CELLS)
             )
-
-
-def nearest(name: str, names: tuple[str, ...] | list[str]) -> str:
-    """`; did you mean ...?` with the known name that is most like `name`, or nothing."""
-    close = get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def explain(error: ValidationError, settings_class: type[BaseModel]) -> str:

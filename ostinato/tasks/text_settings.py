@@ -1,11 +1,22 @@
 """What a person can choose about a language model of text."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from ostinato.tasks.settings import PositiveInteger, Rate, TrainingSettings
+
+
+def _one_path_is_a_list_too(value: object) -> object:
+    if isinstance(value, str | Path):
+        return (str(value),)
+    if isinstance(value, list | tuple):
+        return tuple(str(path) if isinstance(path, Path) else path for path in value)
+    return value
+
+
+TextPathTuple = Annotated[tuple[str, ...], BeforeValidator(_one_path_is_a_list_too)]
 
 _ONLY_FOR = {
     "peepholes": ("lstm",),
@@ -21,15 +32,15 @@ _ONLY_FOR = {
 class TextSettings(TrainingSettings):
     """Training of a language model: the text, its tokens, the model and its regularisation."""
 
-    data: tuple[str, ...] = Field(
+    data: TextPathTuple = Field(
         min_length=1,
         description="Text to train on: files, folders, globs, or - for standard input; plain or "
         "gzip, UTF-8.",
     )
-    valid: tuple[str, ...] = Field(
+    valid: TextPathTuple = Field(
         (), description="Text to validate on. None given: a share of --data."
     )
-    test: tuple[str, ...] = Field((), description="Text to test on. None given: a share of --data.")
+    test: TextPathTuple = Field((), description="Text to test on. None given: a share of --data.")
     validation_fraction: Rate = Field(
         0.1, description="Share of --data kept for validation, where --valid gives none."
     )
@@ -112,15 +123,6 @@ class TextSettings(TrainingSettings):
     activation: Literal["tanh", "relu", "sigmoid"] | None = Field(
         None, description="Non-linearity of the cell; rnn and feedforward. None: tanh."
     )
-
-    @field_validator("data", "valid", "test", mode="before")
-    @classmethod
-    def _one_path_is_a_list_too(cls, value: object) -> object:
-        if isinstance(value, str | Path):
-            return (str(value),)
-        if isinstance(value, list | tuple):
-            return tuple(str(path) if isinstance(path, Path) else path for path in value)
-        return value
 
     @model_validator(mode="after")
     def _refuse_what_text_cannot_have(self) -> Self:

@@ -8,13 +8,14 @@ import json
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from ostinato.errors import SettingsError
-from ostinato.tasks.settings import TrainingSettings, nearest
+from ostinato.tasks.names import nearest
+from ostinato.tasks.settings import TrainingSettings
 
 NONE = "none"
 
@@ -40,7 +41,9 @@ def read_toml(path: Path, settings_class: type[TrainingSettings]) -> dict[str, A
         if value == NONE and _none_is_no_default(settings_class.model_fields[key]):
             values[key] = None
     return {
-        key: _checked(settings_class, key, value, f"{path}, line {_line_of(key, text)}")
+        key: _checked(
+            settings_class.model_fields[key], key, value, f"{path}, line {_line_of(key, text)}"
+        )
         for key, value in values.items()
     }
 
@@ -78,19 +81,17 @@ def _line_of(key: str, text: str) -> int:
     return 1
 
 
-def _checked(settings_class: type[BaseModel], key: str, value: object, place: str) -> Any:
+def _checked(field: FieldInfo, key: str, value: object, place: str) -> Any:
     """The value as its field wants it; what fields mean together is checked when all are known."""
-    # A single field is checked on an instance without the others: no other public way runs its
-    # limits and its own validators, and leaves those of the whole model alone.
-    blank = settings_class.model_construct()
+    if value is None:
+        return None
+    kind = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+    adapter: TypeAdapter[Any] = TypeAdapter(kind)
     try:
-        settings_class.__pydantic_validator__.validate_assignment(blank, key, value)
+        return adapter.validate_python(value)
     except ValidationError as error:
-        ours = [fault for fault in error.errors() if fault["loc"][:1] == (key,)]
-        if ours:
-            wanted = ours[0]["msg"].removeprefix("Input should be ")
-            raise SettingsError(f"{place}: {key} must be {wanted}, got {value!r}") from None
-    return value
+        wanted = error.errors()[0]["msg"].removeprefix("Input should be ")
+        raise SettingsError(f"{place}: {key} must be {wanted}, got {value!r}") from None
 
 
 def _toml_value(value: object) -> str:

@@ -1,0 +1,1 @@
+"""The command line: `ostinato`, generated from the settings of the tasks."""

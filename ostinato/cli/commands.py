@@ -1,0 +1,118 @@
+"""The commands by name, and the page that lists them. Each is imported when it is called."""
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import NamedTuple
+
+from ostinato.errors import SettingsError
+from ostinato.tasks.names import nearest
+
+
+class Command(NamedTuple):
+    """One command: its words, what follows them, what it does, and where its function is."""
+
+    words: tuple[str, ...]
+    usage: str
+    summary: str
+    home: str
+    function: str
+
+    @property
+    def name(self) -> str:
+        """The words as a person types them."""
+        return " ".join(self.words)
+
+    def load(self) -> Callable[[list[str]], None]:
+        """The function that takes the arguments after the words."""
+        return getattr(import_module(self.home), self.function)
+
+
+COMMANDS = (
+    Command(
+        ("train", "text"),
+        "--data PATH [options]",
+        "train a language model on your own text",
+        "ostinato.cli.train",
+        "train_text",
+    ),
+    Command(
+        ("resume",),
+        "RUN",
+        "go on with a run that was stopped",
+        "ostinato.cli.train",
+        "resume",
+    ),
+    Command(
+        ("evaluate",),
+        "RUN [--data PATH]",
+        "figures of a run on its validation text, or on other text",
+        "ostinato.cli.evaluate",
+        "evaluate",
+    ),
+    Command(
+        ("generate",),
+        "RUN [--prompt TEXT]",
+        "let a run's model write",
+        "ostinato.cli.generate",
+        "generate",
+    ),
+    Command(
+        ("runs",),
+        "[FOLDER]",
+        "table of the runs in a folder, with their best figure",
+        "ostinato.cli.tables",
+        "runs",
+    ),
+    Command(
+        ("engines",),
+        "",
+        "what computes a layer on this machine, and why",
+        "ostinato.cli.tables",
+        "engines",
+    ),
+)
+
+
+def find_command(arguments: Sequence[str]) -> Command:
+    """The command that the arguments begin with.
+
+    Raises:
+        SettingsError: There is none; names the nearest.
+    """
+    for command in COMMANDS:
+        if tuple(arguments[: len(command.words)]) == command.words:
+            return command
+    longer = [command for command in COMMANDS if command.words[0] == arguments[0]]
+    if longer:
+        kinds = [command.words[1] for command in longer]
+        given = arguments[1] if len(arguments) > 1 else ""
+        wrong = f", not {given!r}" if given and not given.startswith("-") else ""
+        raise SettingsError(
+            f"ostinato {arguments[0]} needs what to {arguments[0]}: {', '.join(kinds)}{wrong}"
+            + nearest(given, kinds)
+        )
+    words = [command.words[0] for command in COMMANDS]
+    raise SettingsError(
+        f"there is no command {arguments[0]!r}; there are {', '.join(words)}"
+        + nearest(arguments[0], words)
+    )
+
+
+def overview() -> str:
+    """The page of `ostinato --help`."""
+    left = [f"{command.name} {command.usage}".rstrip() for command in COMMANDS]
+    width = max(map(len, left))
+    lines = [
+        f"  {call:{width}}  {command.summary}" for call, command in zip(left, COMMANDS, strict=True)
+    ]
+    return "\n".join(
+        [
+            "usage: ostinato COMMAND ...",
+            "",
+            "Recurrent and sequence models on PyTorch, trained on your own data.",
+            "",
+            *lines,
+            "",
+            "Each command explains its options with --help; ostinato --version prints the version.",
+        ]
+    )

@@ -1,0 +1,133 @@
+"""`ostinato generate`: a run's model writes, to standard output and as it comes."""
+
+import os
+import stat
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from pydantic import Field
+
+from ostinato.cli.parsing import Arguments, parse
+from ostinato.errors import DataError, SettingsError
+
+
+class GenerateArguments(Arguments):
+    """A run, what its text begins with, and how the next token is drawn."""
+
+    run: Annotated[Path, tyro.conf.Positional] = Field(description="Folder of the run.")
+    prompt: str | None = Field(
+        None,
+        description="What the text begins with; - reads it from standard input, as is done where "
+        "text is piped in. None: nothing.",
+    )
+    length: int = Field(500, ge=1, description="Tokens to write at most.")
+    temperature: float | None = Field(
+        None, ge=0, description="Above 1 more varied, below 1 more certain. None: 1."
+    )
+    top_k: int | None = Field(None, ge=1, description="Only the K likeliest tokens. None: all.")
+    top_p: float | None = Field(
+        None, gt=0, le=1, description="Only the likeliest that together reach this. None: all."
+    )
+    minimum_p: float | None = Field(
+        None, gt=0, le=1, description="Only those this share as likely as the best. None: all."
+    )
+    repetition_penalty: float | None = Field(
+        None, ge=1, description="Above 1: what came already is less likely. None: it is not."
+    )
+    stop: tuple[str, ...] = Field((), description="Texts that end a sample; left out of it.")
+    samples: int = Field(1, ge=1, description="Texts to write, as one batch.")
+    seed: int = Field(0, ge=0, description="The same seed draws the same texts.")
+    greedy: Annotated[bool, tyro.conf.FlagCreatePairsOff] = Field(
+        False, description="Always the likeliest token; nothing is drawn."
+    )
+    cell: str | None = Field(
+        None, description="FILE.py:Class once more, for a run with a cell of your own."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where to compute. auto: the GPU if there is one."
+    )
+
+
+def generate(arguments: list[str]) -> None:
+    """Print what the model writes on from the prompt."""
+    options = parse(
+        GenerateArguments, arguments, command="generate", description="Let a run's model write."
+    )
+    _refuse_what_greedy_ignores(options)
+    prompt = _read_prompt(options.prompt)
+    from ostinato.decoding import Sampling
+    from ostinato.tasks import text
+
+    run = text.load_run(options.run, cell=options.cell, device=options.device)
+    temperature = 1.0 if options.temperature is None else options.temperature
+    pieces = run.stream(
+        prompt,
+        length=options.length,
+        samples=options.samples,
+        seed=options.seed,
+        sampling=Sampling(
+            0.0 if options.greedy else temperature,
+            options.top_k,
+            options.top_p,
+            options.minimum_p,
+            options.repetition_penalty,
+        ),
+        stop=options.stop,
+    )
+    if options.samples == 1:
+        _print_as_it_comes(prompt, pieces)
+    else:
+        _print_samples(prompt, pieces, options.samples)
+
+
+def _refuse_what_greedy_ignores(options: GenerateArguments) -> None:
+    if not options.greedy:
+        return
+    for name in ("temperature", "top_k", "top_p", "minimum_p"):
+        if getattr(options, name) is not None:
+            raise SettingsError(
+                f"--{name.replace('_', '-')} says how to draw, but --greedy draws nothing: "
+                "give one of them"
+            )
+
+
+def _read_prompt(given: str | None) -> str:
+    """The prompt as given, or from standard input without the newline that ends it."""
+    if given is not None and given != "-":
+        return given
+    if given is None and not _text_is_piped_in():
+        return ""
+    try:
+        return sys.stdin.buffer.read().decode("utf-8").removesuffix("\n")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"standard input is not UTF-8 at byte {error.start}: give a prompt that is"
+        ) from None
+
+
+def _text_is_piped_in() -> bool:
+    """Whether standard input is a pipe or a file, not a terminal and not nothing at all."""
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+    except (AttributeError, OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
+
+
+def _print_as_it_comes(prompt: str, pieces: Iterable[list[str]]) -> None:
+    print(prompt, end="", flush=True)
+    for (piece,) in pieces:
+        print(piece, end="", flush=bool(piece))
+    print(flush=True)
+
+
+def _print_samples(prompt: str, pieces: Iterable[list[str]], samples: int) -> None:
+    """Each sample in a piece: side by side they could not be read while they come."""
+    written = [prompt] * samples
+    for step in pieces:
+        written = [text + piece for text, piece in zip(written, step, strict=True)]
+    for number, text in enumerate(written, start=1):
+        print(f"--- sample {number} of {samples}\n{text}")

@@ -1,0 +1,194 @@
+"""The view of a run while it trains, on standard error: live on a terminal, else plain lines."""
+
+import math
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from ostinato.cli.figures import describe_figures, duration, size
+from ostinato.cli.processes import is_first_process
+from ostinato.training.observer import Observer
+
+_SECONDS_BETWEEN_LINES = 5.0
+_NATS_PER_BIT = math.log(2)
+
+
+@contextmanager
+def watch_run(unit: str) -> Iterator[Observer]:
+    """The observer that shows a run as long as this lasts.
+
+    Args:
+        unit: What a loss is of, in the singular: "character", "byte" or "token".
+    """
+    if not is_first_process():
+        yield Observer()
+    elif sys.stderr.isatty():
+        with _bars() as bars:
+            yield LiveView(bars, unit)
+    else:
+        yield PlainView(sys.stderr, unit)
+
+
+class Pace:
+    """How a run goes: its last figures in words, and the time it still needs."""
+
+    def __init__(self, unit: str) -> None:
+        self.unit = unit
+        self.updates, self.first, self.update = 0, 0, 0
+        self.started = time.monotonic()
+        self.training, self.validation = "", ""
+
+    def start(self, updates: int, done: int) -> None:
+        """The run of `updates` begins, or goes on after `done`."""
+        self.updates, self.first, self.update = updates, done, done
+        self.started = time.monotonic()
+
+    def updated(self, update: int, record: dict[str, Any]) -> None:
+        """Take the figures of the last updates."""
+        self.update = update
+        bits = record["nats_per_unit"] / _NATS_PER_BIT
+        self.training = (
+            f"{record['updates_per_s']:.1f} updates/s, "
+            f"{record['units_per_s']:,.0f} {self.unit}s/s, "
+            f"training {bits:.3f} bits per {self.unit}"
+        )
+
+    def validated(self, record: dict[str, Any]) -> None:
+        """Take the figures of a validation."""
+        figures = record["validation"]
+        named = figures.get(f"bits_per_{self.unit}")
+        bits = figures["nats_per_unit"] / _NATS_PER_BIT if named is None else named
+        self.update = max(self.update, record["update"])
+        self.validation = f"validation {bits:.3f} bits per {self.unit}"
+
+    @property
+    def time_left(self) -> str:
+        """`time left 1:23`, reckoned from all updates of this start; empty before the first."""
+        done = self.update - self.first
+        if done < 1:
+            return ""
+        seconds = (time.monotonic() - self.started) / done * (self.updates - self.update)
+        return f"time left {duration(seconds)}"
+
+    @property
+    def line(self) -> str:
+        """Everything known, in one line."""
+        known = (self.training, self.validation, self.time_left)
+        return ", ".join(part for part in known if part)
+
+
+class PlainView(Observer):
+    """A line every few seconds, for logs and pipes.
+
+    Args:
+        stream: Where lines go.
+        unit: As in `watch_run`.
+        every_s: Seconds between two lines.
+    """
+
+    def __init__(self, stream: TextIO, unit: str, every_s: float = _SECONDS_BETWEEN_LINES) -> None:
+        self.stream = stream
+        self.pace = Pace(unit)
+        self.every_s = every_s
+        self.last_line_at = -math.inf
+
+    def preparing(self, done_bytes: int, total_bytes: int | None, what: str) -> None:
+        if self._line_is_due():
+            of = "" if total_bytes is None else f" of {size(total_bytes)}"
+            self._print(f"{what}: {size(done_bytes)}{of}")
+
+    def training_started(self, updates: int, done: int) -> None:
+        self.pace.start(updates, done)
+        after = f" after {done:,} done before" if done else ""
+        self._print(f"training: {updates - done:,} updates{after}")
+
+    def updated(self, update: int, record: dict[str, Any]) -> None:
+        self.pace.updated(update, record)
+        if self._line_is_due() or update == self.pace.updates:
+            self._print(f"update {update:,} of {self.pace.updates:,}: {self.pace.line}")
+
+    def validated(self, record: dict[str, Any]) -> None:
+        self.pace.validated(record)
+        figures = describe_figures(record["validation"]) or self.pace.validation
+        self._print(f"update {record['update']:,}: validation {figures}")
+        if record.get("stopped_early"):
+            self._print("stopped early: validation does not improve any more")
+
+    def noted(self, text: str) -> None:
+        self._print(f"note: {text}")
+
+    def _line_is_due(self) -> bool:
+        return time.monotonic() - self.last_line_at >= self.every_s
+
+    def _print(self, line: str) -> None:
+        self.last_line_at = time.monotonic()
+        print(line, file=self.stream, flush=True)
+
+
+class LiveView(Observer):
+    """A bar with the figures below it, for terminals.
+
+    Args:
+        bars: Shown by the caller, with the columns of `_bars`.
+        unit: As in `watch_run`.
+    """
+
+    def __init__(self, bars: Progress, unit: str) -> None:
+        self.bars = bars
+        self.pace = Pace(unit)
+        self.task = bars.add_task("starting", total=None, figures="")
+
+    def preparing(self, done_bytes: int, total_bytes: int | None, what: str) -> None:
+        of = "" if total_bytes is None else f" of {size(total_bytes)}"
+        self.bars.update(
+            self.task,
+            description=what,
+            completed=done_bytes,
+            total=total_bytes,
+            figures=f"{size(done_bytes)}{of}",
+        )
+
+    def training_started(self, updates: int, done: int) -> None:
+        self.pace.start(updates, done)
+        self._show(f"update {done:,} of {updates:,}")
+
+    def updated(self, update: int, record: dict[str, Any]) -> None:
+        self.pace.updated(update, record)
+        self._show(f"update {update:,} of {self.pace.updates:,}")
+
+    def validated(self, record: dict[str, Any]) -> None:
+        self.pace.validated(record)
+        self._show(f"update {self.pace.update:,} of {self.pace.updates:,}")
+        if record.get("stopped_early"):
+            self.noted("stopped early: validation does not improve any more")
+
+    def checkpointed(self, folder: Path) -> None:
+        self.bars.refresh()
+
+    def noted(self, text: str) -> None:
+        self.bars.console.print(f"note: {text}", markup=False, highlight=False)
+
+    def _show(self, description: str) -> None:
+        self.bars.update(
+            self.task,
+            description=description,
+            completed=self.pace.update,
+            total=self.pace.updates,
+            figures=self.pace.line,
+        )
+
+
+def _bars() -> Progress:
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        TextColumn("{task.fields[figures]}", markup=False),
+        console=Console(stderr=True),
+        expand=True,
+    )

@@ -1,0 +1,91 @@
+"""`ostinato runs` and `ostinato engines`: what there is, as a table."""
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from pydantic import Field
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from ostinato.cli.figures import describe_figures
+from ostinato.cli.parsing import Arguments, parse
+from ostinato.errors import SettingsError
+
+
+class RunsArguments(Arguments):
+    """The folder whose runs are listed."""
+
+    folder: Annotated[Path, tyro.conf.Positional] = Field(
+        Path("runs"), description="Folder that holds the runs."
+    )
+
+
+class EnginesArguments(Arguments):
+    """Nothing to choose."""
+
+
+def runs(arguments: list[str]) -> None:
+    """Print the runs of a folder, the latest first."""
+    options = parse(
+        RunsArguments,
+        arguments,
+        command="runs",
+        description="Table of the runs in a folder, with their best figure.",
+    )
+    if not options.folder.is_dir():
+        raise SettingsError(
+            f"there is no folder {options.folder} (looked in {Path.cwd()}); "
+            "`ostinato train text` makes runs"
+        )
+    from ostinato.tasks.run_folder import list_runs
+
+    found = list_runs(options.folder)
+    if not found:
+        print(f"no runs in {options.folder}")
+        return
+    table = _table("run", "task", "cell", "updates", "best validation", "state", "last change")
+    for run in found:
+        table.add_row(
+            run.name,
+            run.task,
+            run.cell,
+            f"{run.updates:,}",
+            _best_figure(run.best),
+            run.state,
+            f"{run.modified:%Y-%m-%d %H:%M}",
+        )
+    Console().print(table)
+
+
+def engines(arguments: list[str]) -> None:
+    """Print the engines of this build, and whether this machine has them."""
+    parse(
+        EnginesArguments,
+        arguments,
+        command="engines",
+        description="What computes a layer on this machine, and why.",
+    )
+    from ostinato.engine import available
+
+    table = _table("engine", "available", "why")
+    for engine in available():
+        table.add_row(engine.name, "yes" if engine.available else "no", engine.why)
+    Console().print(table)
+
+
+def _best_figure(figures: dict[str, float]) -> str:
+    """The one figure that can be compared over all tokenisers, where there is one."""
+    if "bits_per_character" in figures:
+        return describe_figures({"bits_per_character": figures["bits_per_character"]})
+    if "nats_per_unit" in figures:
+        return f"{figures['nats_per_unit']:.4f} nats"
+    return "none yet"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column, justify="right" if column == "updates" else "left")
+    return table
