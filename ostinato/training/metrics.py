@@ -19,6 +19,7 @@ class Metrics:
 
     def append(self, record: dict[str, Any]) -> None:
         """Add one record; it is in the file when this returns."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
 
