@@ -1,21 +1,21 @@
 """`ostinato evaluate`: the figures of a run, for a person or as one line of JSON."""
 
 import json
-from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 from pydantic import Field
 
 from ostinato.cli.figures import describe_figures
-from ostinato.cli.parsing import Arguments, parse
+from ostinato.cli.parsing import RunFolder, parse
 from ostinato.errors import SettingsError
+from ostinato.tasks.settings import CheckedModel
 
 
-class EvaluateArguments(Arguments):
+class EvaluateArguments(CheckedModel):
     """A run, and the text to judge it by."""
 
-    run: Annotated[Path, tyro.conf.Positional] = Field(description="Folder of the run.")
+    run: RunFolder = Field(description="Folder of the run.")
     data: tuple[str, ...] = Field(
         (),
         description="Other text: files, folders, globs, or - for standard input. None given: the "

@@ -12,10 +12,15 @@ _WORDS = {
 
 
 def describe_figures(figures: Mapping[str, float]) -> str:
-    """`1.234 bits per character, ...`: each figure that there is, once."""
-    return ", ".join(
-        words.format(figures[name]) for name, words in _WORDS.items() if name in figures
-    )
+    """`1.234 bits per character, ...`: each figure that there is, once.
+
+    Where a token is a character or a byte, the two say the same, and one is told.
+    """
+    told: dict[str, str] = {}
+    for name, words in _WORDS.items():
+        if name in figures:
+            told.setdefault(f"{figures[name]:.9g}", words.format(figures[name]))
+    return ", ".join(told.values())
 
 
 def duration(seconds: float) -> str:

@@ -4,20 +4,20 @@ import os
 import stat
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 from pydantic import Field
 
-from ostinato.cli.parsing import Arguments, parse
+from ostinato.cli.parsing import RunFolder, parse
 from ostinato.errors import DataError, SettingsError
+from ostinato.tasks.settings import CheckedModel
 
 
-class GenerateArguments(Arguments):
+class GenerateArguments(CheckedModel):
     """A run, what its text begins with, and how the next token is drawn."""
 
-    run: Annotated[Path, tyro.conf.Positional] = Field(description="Folder of the run.")
+    run: RunFolder = Field(description="Folder of the run.")
     prompt: str | None = Field(
         None,
         description="What the text begins with; - reads it from standard input, as is done where "

@@ -5,10 +5,10 @@ tyro reads the class, prints the help, and refuses what it does not know with th
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import tyro
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from ostinato.cli.processes import is_first_process
@@ -21,10 +21,7 @@ _CONFIG = "--config"
 Options = TypeVar("Options", bound=BaseModel)
 
 
-class Arguments(BaseModel):
-    """The options of a command that trains nothing."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+RunFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 
 
 def parse(

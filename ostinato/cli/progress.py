@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from ostinato.cli.figures import describe_figures, duration, size
+from ostinato.cli.figures import duration, size
 from ostinato.cli.processes import is_first_process
 from ostinato.training.observer import Observer
 
@@ -66,6 +66,8 @@ class Pace:
         bits = figures["nats_per_unit"] / _NATS_PER_BIT if named is None else named
         self.update = max(self.update, record["update"])
         self.validation = f"validation {bits:.3f} bits per {self.unit}"
+        if self.unit == "token" and "perplexity" in figures:
+            self.validation += f" (perplexity {figures['perplexity']:.1f})"
 
     @property
     def time_left(self) -> str:
@@ -115,8 +117,7 @@ class PlainView(Observer):
 
     def validated(self, record: dict[str, Any]) -> None:
         self.pace.validated(record)
-        figures = describe_figures(record["validation"]) or self.pace.validation
-        self._print(f"update {record['update']:,}: validation {figures}")
+        self._print(f"update {record['update']:,}: {self.pace.validation}")
         if record.get("stopped_early"):
             self._print("stopped early: validation does not improve any more")
 

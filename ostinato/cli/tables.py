@@ -9,20 +9,22 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from ostinato.cli.figures import describe_figures
-from ostinato.cli.parsing import Arguments, parse
+from ostinato.cli.parsing import parse
 from ostinato.errors import SettingsError
+from ostinato.tasks.settings import CheckedModel
+
+_WIDTH_IN_FILES = 200
 
 
-class RunsArguments(Arguments):
+class RunsArguments(CheckedModel):
     """The folder whose runs are listed."""
 
-    folder: Annotated[Path, tyro.conf.Positional] = Field(
+    folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")] = Field(
         Path("runs"), description="Folder that holds the runs."
     )
 
 
-class EnginesArguments(Arguments):
+class EnginesArguments(CheckedModel):
     """Nothing to choose."""
 
 
@@ -56,7 +58,7 @@ def runs(arguments: list[str]) -> None:
             run.state,
             f"{run.modified:%Y-%m-%d %H:%M}",
         )
-    Console().print(table)
+    _print(table)
 
 
 def engines(arguments: list[str]) -> None:
@@ -72,13 +74,13 @@ def engines(arguments: list[str]) -> None:
     table = _table("engine", "available", "why")
     for engine in available():
         table.add_row(engine.name, "yes" if engine.available else "no", engine.why)
-    Console().print(table)
+    _print(table)
 
 
 def _best_figure(figures: dict[str, float]) -> str:
     """The one figure that can be compared over all tokenisers, where there is one."""
     if "bits_per_character" in figures:
-        return describe_figures({"bits_per_character": figures["bits_per_character"]})
+        return f"{figures['bits_per_character']:.3f} bits/character"
     if "nats_per_unit" in figures:
         return f"{figures['nats_per_unit']:.4f} nats"
     return "none yet"
@@ -87,5 +89,14 @@ def _best_figure(figures: dict[str, float]) -> str:
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
-        table.add_column(column, justify="right" if column == "updates" else "left")
+        right = column in ("updates", "best validation")
+        table.add_column(column, justify="right" if right else "left", overflow="fold")
     return table
+
+
+def _print(table: Table) -> None:
+    """As wide as the terminal; in a file or a pipe as wide as it needs, for no line to be cut."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_WIDTH_IN_FILES)
+    console.print(table)

@@ -3,20 +3,22 @@
 import statistics
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-import tyro
 from pydantic import Field
 
 from ostinato.cli.figures import describe_figures
-from ostinato.cli.parsing import Arguments, defaults_from_config, parse
+from ostinato.cli.parsing import RunFolder, defaults_from_config, parse
 from ostinato.cli.processes import is_first_process
+from ostinato.tasks.settings import CheckedModel
 from ostinato.tasks.text_settings import TextSettings
+from ostinato.tasks.toml import read_toml
 
 if TYPE_CHECKING:
     from ostinato.tasks.text import Run
 
 _SAMPLE_CHARACTERS = 200
+_UNITS = {"characters": "character", "bytes": "byte", "words": "token", "bpe": "token"}
 
 
 class TrainTextArguments(TextSettings):
@@ -31,10 +33,10 @@ class TrainTextArguments(TextSettings):
         return TextSettings(**{name: getattr(self, name) for name in TextSettings.model_fields})
 
 
-class ResumeArguments(Arguments):
+class ResumeArguments(CheckedModel):
     """A run to go on with, and what may differ this time."""
 
-    run: Annotated[Path, tyro.conf.Positional] = Field(description="Folder of the run.")
+    run: RunFolder = Field(description="Folder of the run.")
     cell: str | None = Field(
         None, description="FILE.py:Class once more, for a run with a cell of your own."
     )
@@ -74,7 +76,7 @@ def resume(arguments: list[str]) -> None:
     from ostinato.cli.progress import watch_run
     from ostinato.tasks import text
 
-    with watch_run("token") as observer:
+    with watch_run(_unit_of(options.run)) as observer:
         run = text.resume(
             options.run,
             cell=options.cell,
@@ -90,9 +92,16 @@ def _train_one(settings: TextSettings) -> "Run":
     from ostinato.cli.progress import watch_run
     from ostinato.tasks import text
 
-    unit = {"characters": "character", "bytes": "byte"}.get(settings.tokens, "token")
-    with watch_run(unit) as observer:
+    with watch_run(_UNITS[settings.tokens]) as observer:
         return text.train(settings, observer)
+
+
+def _unit_of(folder: Path) -> str:
+    """What a loss of a run that exists is of."""
+    from ostinato.tasks.run_folder import CONFIG, require_run
+
+    require_run(folder)
+    return _UNITS[read_toml(folder / CONFIG, TextSettings).get("tokens", "characters")]
 
 
 def _train_seeds(settings: TextSettings) -> None:

@@ -29,14 +29,26 @@ _SERVES = {
 """Options that only some choices of another option read."""
 
 
-class TrainingSettings(BaseModel):
-    """What one training run is, whatever it learns.
+class CheckedModel(BaseModel):
+    """Values that are checked when it is made, and fixed from then on.
 
     Raises:
-        SettingsError: A name, a value or a combination that cannot be; all of them in one message.
+        SettingsError: Everything that cannot be, in one message.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    if not TYPE_CHECKING:  # a type checker shall see the fields, not this catch-all
+
+        def __init__(self, **values: Any) -> None:
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                raise SettingsError(explain(error, type(self))) from None
+
+
+class TrainingSettings(CheckedModel):
+    """What one training run is, whatever it learns."""
 
     run: Path | None = Field(
         None, description="Folder of this run, new. None: runs/ and a name that is still free."
@@ -53,7 +65,7 @@ class TrainingSettings(BaseModel):
         None, description="Length of training in updates of the weights. None: as --epochs says."
     )
     epochs: PositiveNumber | None = Field(
-        None, description="Length of training in passes over the data. None: as --updates says."
+        None, description="Length of training in passes over the data. Without either: 10."
     )
     dropout: Rate = Field(0.0, description="Share of a layer's outputs dropped before the next.")
     seed: CountingInteger = Field(0, description="Where all randomness of the run comes from.")
@@ -128,14 +140,6 @@ class TrainingSettings(BaseModel):
     initial_weights: Path | None = Field(
         None, description="Run whose weights this one starts from (fine-tuning). None: random ones."
     )
-
-    if not TYPE_CHECKING:  # a type checker shall see the fields, not this catch-all
-
-        def __init__(self, **values: Any) -> None:
-            try:
-                super().__init__(**values)
-            except ValidationError as error:
-                raise SettingsError(explain(error, type(self))) from None
 
     @model_validator(mode="after")
     def _refuse_what_cannot_be(self) -> Self:
