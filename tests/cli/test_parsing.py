@@ -1,0 +1,73 @@
+"""Options as typed become settings."""
+
+from pathlib import Path
+
+import pytest
+
+from ostinato.cli.parsing import defaults_from_config, gather_repeated, parse
+from ostinato.cli.train import TrainTextArguments
+from ostinato.tasks.text_settings import TextSettings
+
+
+def _settings(*arguments: str) -> TextSettings:
+    default = defaults_from_config(TrainTextArguments, TextSettings, arguments)
+    return parse(
+        TrainTextArguments, arguments, command="train text", description="", default=default
+    ).settings()
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    path = tmp_path / "mine.toml"
+    path.write_text('data = ["a.txt"]\nhidden_size = 7\nlayers = 2\nupdates = 5\n')
+    return str(path)
+
+
+def test_options_alone_give_settings() -> None:
+    assert _settings("--data", "a", "b", "--hidden-size", "3", "--tied") == TextSettings(
+        data=("a", "b"), hidden_size=3, tied=True
+    )
+
+
+def test_an_option_can_be_switched_off_with_none() -> None:
+    assert _settings("--data", "a", "--clip-norm", "None").clip_norm is None
+
+
+def test_config_gives_defaults(config: str) -> None:
+    expected = TextSettings(data=("a.txt",), hidden_size=7, layers=2, updates=5)
+    assert _settings("--config", config) == expected
+    assert _settings(f"--config={config}") == expected
+
+
+def test_options_override_config(config: str) -> None:
+    settings = _settings("--config", config, "--hidden-size", "9", "--data", "b.txt")
+    assert (settings.hidden_size, settings.layers, settings.data) == (9, 2, ("b.txt",))
+
+
+def test_epochs_as_typed_replace_updates_of_config(config: str) -> None:
+    settings = _settings("--config", config, "--epochs", "3")
+    assert (settings.updates, settings.epochs) == (None, 3)
+
+
+def test_data_is_needed_where_config_has_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.toml").write_text("seed = 1\n")
+    with pytest.raises(SystemExit, match="2"):
+        _settings("--config", str(tmp_path / "mine.toml"))
+    assert "--data" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "gathered"),
+    [
+        (["--data", "a", "--data", "b"], ["--data", "a", "b"]),
+        (["--data=a", "--seed", "1", "--data", "-"], ["--seed", "1", "--data", "a", "-"]),
+        (["--seed", "1", "--seed", "2"], ["--seed", "1", "--seed", "2"]),
+        (["--data", "a", "--tied"], ["--tied", "--data", "a"]),
+    ],
+)
+def test_repeated_options_of_several_values_are_gathered(
+    typed: list[str], gathered: list[str]
+) -> None:
+    assert gather_repeated(TextSettings, typed) == gathered
