@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
 
 from ostinato.cli.figures import duration, size
 from ostinato.cli.processes import is_first_process
@@ -185,11 +186,19 @@ class LiveView(Observer):
         )
 
 
+class _Bars(Progress):
+    """A bar, and the task's figures below it, where a narrow terminal has room to wrap them."""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        for task in self.tasks:
+            yield self.make_tasks_table([task])
+            yield Text(task.fields["figures"])
+
+
 def _bars() -> Progress:
-    return Progress(
+    return _Bars(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
-        TextColumn("{task.fields[figures]}", markup=False),
         console=Console(stderr=True),
         expand=True,
     )

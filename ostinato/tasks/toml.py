@@ -86,7 +86,7 @@ def _checked(field: FieldInfo, key: str, value: object, place: str) -> Any:
     if value is None:
         return None
     kind = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
-    adapter: TypeAdapter[Any] = TypeAdapter(kind)
+    adapter: TypeAdapter[Any] = TypeAdapter(cast(Any, kind))
     try:
         return adapter.validate_python(value)
     except ValidationError as error:

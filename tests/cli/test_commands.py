@@ -2,6 +2,9 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -126,3 +129,25 @@ def test_seeds_train_a_run_each_and_print_mean_and_deviation(
     assert {path.name for path in tmp_path.iterdir()} == {"r-seed-5", "r-seed-6"}
     assert "validation bits_per_character of 2 runs: mean" in told
     assert "standard deviation" in told
+
+
+@pytest.mark.parametrize(("signal_number", "exit_code"), [("TERM", 143), ("INT", 130)])
+def test_a_stopped_run_can_be_resumed(
+    signal_number: str, exit_code: int, small_options: list[str], tmp_path: Path
+) -> None:
+    run = tmp_path / "r"
+    options = [*small_options, "--run", str(run), "--updates", "100000", "--validate-every", "50"]
+    program = "import sys; from ostinato.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    training = subprocess.Popen(
+        [sys.executable, "-c", program, "train", "text", *options],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert training.stderr is not None
+    next(line for line in training.stderr if "validation" in line)
+    training.send_signal(signal.Signals[f"SIG{signal_number}"])
+    message = training.communicate(timeout=60)[1]
+    assert training.returncode == exit_code
+    assert "a checkpoint was written" in message
+    assert (run / "checkpoints" / "last").is_file()
