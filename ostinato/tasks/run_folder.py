@@ -45,13 +45,7 @@ def new_run_folder(wanted: Path | None, name: str) -> Path:
         SettingsError: the folder asked for holds a run already.
     """
     if wanted is not None:
-        if (wanted / CONFIG).exists():
-            raise SettingsError(
-                f"{wanted} holds a run already: continue it with `ostinato resume {wanted}`, or "
-                "give another --run"
-            )
-        if wanted.exists() and not wanted.is_dir():
-            raise SettingsError(f"{wanted} is a file; --run names a folder")
+        refuse_used_folder(wanted)
         wanted.mkdir(parents=True, exist_ok=True)
         return wanted
     number = 1
@@ -62,6 +56,17 @@ def new_run_folder(wanted: Path | None, name: str) -> Path:
             return folder
         except FileExistsError:
             number += 1
+
+
+def refuse_used_folder(folder: Path) -> None:
+    """Raise SettingsError where a new run cannot go to `folder`."""
+    if (folder / CONFIG).exists():
+        raise SettingsError(
+            f"{folder} holds a run already: continue it with `ostinato resume {folder}`, or "
+            "give another --run"
+        )
+    if folder.exists() and not folder.is_dir():
+        raise SettingsError(f"{folder} is a file; --run names a folder")
 
 
 def require_run(folder: Path) -> None:

@@ -33,7 +33,14 @@ from ostinato.models import LanguageModel
 from ostinato.state import select
 from ostinato.tasks.own_cell import is_own_cell, source_hash
 from ostinato.tasks.recurrent import build_recurrent
-from ostinato.tasks.run_folder import CONFIG, RECORD, new_run_folder, read_record, require_run
+from ostinato.tasks.run_folder import (
+    CONFIG,
+    RECORD,
+    new_run_folder,
+    read_record,
+    refuse_used_folder,
+    require_run,
+)
 from ostinato.tasks.text_settings import TextSettings
 from ostinato.tasks.toml import read_toml, write_toml
 from ostinato.tasks.training_run import (
@@ -300,8 +307,10 @@ def train(settings: TextSettings, observer: Observer | None = None) -> Run:
         Interrupted: stopped by a signal, after a checkpoint.
     """
     observer = observer or Observer()
+    if settings.run is not None:
+        refuse_used_folder(settings.run)
     set_threads(settings.threads)
-    device = choose_device(local_device(settings.device, 0))
+    device = choose_device(local_device(settings.device))
     with join_processes(device) as processes:
         corpus = _prepare_in_turn(settings, observer, processes)
         torch.manual_seed(settings.seed)
@@ -340,7 +349,7 @@ def resume(
     changes = {"device": device, "threads": threads, "workers": workers}
     settings = settings.model_copy(update={k: v for k, v in changes.items() if v is not None})
     set_threads(settings.threads)
-    where = choose_device(local_device(settings.device, 0))
+    where = choose_device(local_device(settings.device))
     with join_processes(where) as processes:
         corpus = _prepare_again(folder, settings, observer, processes)
         torch.manual_seed(settings.seed)

@@ -35,7 +35,7 @@ def set_threads(threads: int | None) -> None:
         torch.set_num_threads(threads)
 
 
-def local_device(name: str, rank: int) -> str:
+def local_device(name: str) -> str:
     """Under torchrun each process on a GPU takes its own; else the device named."""
     if torch.cuda.is_available() and name in ("auto", "cuda") and "LOCAL_RANK" in os.environ:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
@@ -99,11 +99,15 @@ def build_optimisation(settings: TrainingSettings, model: nn.Module, updates: in
         settings.schedule,
         updates,
         warm_up=settings.warm_up,
+        final=settings.final_rate,
         decay=settings.decay,
         every=settings.step_size or 1,
-        start=settings.step_size or 1,
+        start=settings.step_size or 1 if settings.step_start is None else settings.step_start,
+        patience=settings.plateau_patience,
     )
-    averaging = Averaging(model) if settings.optimiser == "asgd" else None
+    averaging = None
+    if settings.optimiser == "asgd":
+        averaging = Averaging(model, settings.averaging_patience)
     return Optimisation(optimiser, schedule, averaging)
 
 
