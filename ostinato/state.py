@@ -96,7 +96,7 @@ def reset(state: State, where: Tensor, initial_state: State) -> State:
 
 
 def stack(states: Sequence[State]) -> State:
-    """Several states as one batch, in order: batches (n_1, ...) and (n_2, ...) give (n_1 + n_2, ...)."""
+    """Several states as one batch, in order: batches of n and m samples give one of n + m."""
     if not states:
         raise ShapeError("stack() needs at least one state, got none")
     return map_state(lambda *parts: torch.cat(parts), *states)

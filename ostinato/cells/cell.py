@@ -67,9 +67,7 @@ class Cell(nn.Module, ABC):
     def initial_state(self, batch_size: int) -> Any:
         """The state before the first step: zeros, (batch, size) for each of `state_sizes`."""
         like = next(self.parameters(), torch.empty(()))
-        return map_state(
-            lambda size: like.new_zeros(batch_size, size), self.state_sizes
-        )
+        return map_state(lambda size: like.new_zeros(batch_size, size), self.state_sizes)
 
     def project(self, inputs: Tensor) -> Tensor:
         """The part of a step that needs no state, done for all steps at once.

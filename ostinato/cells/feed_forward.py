@@ -40,14 +40,10 @@ class FeedForwardCell(Cell):
         self.phi = activation_function(activation)
         self.weight_ih = self.weight(hidden_size, input_size)
         self.bias_ih = self.weight(hidden_size) if bias and not layer_norm else None
-        self.norm = (
-            nn.LayerNorm(hidden_size, bias=bias) if layer_norm else nn.Identity()
-        )
+        self.norm = nn.LayerNorm(hidden_size, bias=bias) if layer_norm else nn.Identity()
 
     def project(self, inputs: Tensor) -> Tensor:
         return F.linear(inputs, self.weight_ih, self.bias_ih)
 
-    def step(
-        self, projected: Tensor, hidden: Any, state: NoState
-    ) -> tuple[Tensor, NoState]:
+    def step(self, projected: Tensor, hidden: Any, state: NoState) -> tuple[Tensor, NoState]:
         return self.phi(self.norm(projected)), state

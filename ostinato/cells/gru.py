@@ -66,9 +66,7 @@ class GRUCell(Cell):
         if not self.layer_norm:
             return F.linear(inputs, self.weight_ih, self.bias_ih)
         gates, candidate = self._split(F.linear(inputs, self.weight_ih))
-        normed = torch.cat(
-            [self.norm_ih_gates(gates), self.norm_ih_candidate(candidate)], -1
-        )
+        normed = torch.cat([self.norm_ih_gates(gates), self.norm_ih_candidate(candidate)], -1)
         return normed if self.bias_ih is None else normed + self.bias_ih
 
     def step(
@@ -83,9 +81,7 @@ class GRUCell(Cell):
     ) -> tuple[Tensor, HiddenState]:
         gates, candidate = self._split(projected)
         recurrent, product = self._split(F.linear(hidden, self.weight_hh, self.bias_hh))
-        reset, update = torch.sigmoid(gates + self.norm_hh_gates(recurrent)).chunk(
-            2, -1
-        )
+        reset, update = torch.sigmoid(gates + self.norm_hh_gates(recurrent)).chunk(2, -1)
         candidate = torch.tanh(candidate + reset * self.norm_hh_candidate(product))
         hidden = update * state.hidden + (1 - update) * candidate
         return hidden, HiddenState(hidden)
@@ -99,9 +95,7 @@ class GRUCell(Cell):
         if self.bias_hh is not None:
             bias_gates, bias_candidate = self._split(self.bias_hh)
         recurrent = F.linear(hidden, weight_gates, bias_gates)
-        reset, update = torch.sigmoid(gates + self.norm_hh_gates(recurrent)).chunk(
-            2, -1
-        )
+        reset, update = torch.sigmoid(gates + self.norm_hh_gates(recurrent)).chunk(2, -1)
         product = F.linear(reset * hidden, weight_candidate, bias_candidate)
         candidate = torch.tanh(candidate + self.norm_hh_candidate(product))
         hidden = update * state.hidden + (1 - update) * candidate
@@ -114,9 +108,7 @@ class GRUCell(Cell):
 
     def _split(self, preactivation: Tensor, axis: int = -1) -> tuple[Tensor, Tensor]:
         """The part of both gates and the part of the candidate."""
-        gates, candidate = preactivation.split(
-            [2 * self.hidden_size, self.hidden_size], axis
-        )
+        gates, candidate = preactivation.split([2 * self.hidden_size, self.hidden_size], axis)
         return gates, candidate
 
     def extra_repr(self) -> str:

@@ -60,16 +60,10 @@ class LSTMCell(Cell):
         self.peephole_forget = self.weight(hidden_size) if peepholes else None
         self.peephole_output = self.weight(hidden_size) if peepholes else None
         projected = projection_size is not None
-        self.weight_hr = (
-            self.weight(self.output_size, hidden_size) if projected else None
-        )
+        self.weight_hr = self.weight(self.output_size, hidden_size) if projected else None
         self.layer_norm = layer_norm
-        self.norm_ih = (
-            nn.LayerNorm(4 * hidden_size, bias=False) if layer_norm else nn.Identity()
-        )
-        self.norm_hh = (
-            nn.LayerNorm(4 * hidden_size, bias=False) if layer_norm else nn.Identity()
-        )
+        self.norm_ih = nn.LayerNorm(4 * hidden_size, bias=False) if layer_norm else nn.Identity()
+        self.norm_hh = nn.LayerNorm(4 * hidden_size, bias=False) if layer_norm else nn.Identity()
         self.norm_memory = nn.LayerNorm(hidden_size) if layer_norm else nn.Identity()
         if forget_bias is not None:
             self._set_forget_bias(forget_bias)
@@ -80,13 +74,9 @@ class LSTMCell(Cell):
         normed = self.norm_ih(F.linear(inputs, self.weight_ih))
         return normed if self.bias_ih is None else normed + self.bias_ih
 
-    def step(
-        self, projected: Tensor, hidden: Tensor, state: LSTMState
-    ) -> tuple[Tensor, LSTMState]:
+    def step(self, projected: Tensor, hidden: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
         recurrent = self.norm_hh(F.linear(hidden, self.weight_hh, self.bias_hh))
-        input_gate, forget_gate, candidate, output_gate = (projected + recurrent).chunk(
-            4, -1
-        )
+        input_gate, forget_gate, candidate, output_gate = (projected + recurrent).chunk(4, -1)
         if self.peephole_input is not None and self.peephole_forget is not None:
             input_gate = input_gate + self.peephole_input * state.memory
             forget_gate = forget_gate + self.peephole_forget * state.memory
@@ -107,9 +97,7 @@ class LSTMCell(Cell):
 
     def _set_forget_bias(self, value: float) -> None:
         if self.bias_ih is None:
-            raise SettingsError(
-                "forget_bias needs biases, and this cell was made with bias=False"
-            )
+            raise SettingsError("forget_bias needs biases, and this cell was made with bias=False")
         forget = slice(self.hidden_size, 2 * self.hidden_size)
         with torch.no_grad():
             self.bias_ih[forget] = value

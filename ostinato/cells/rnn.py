@@ -47,9 +47,7 @@ class RNNCell(Cell):
         self.weight_hh = self.weight(hidden_size, hidden_size)
         self.bias_ih = self.weight(hidden_size) if bias and not layer_norm else None
         self.bias_hh = self.weight(hidden_size) if bias and not layer_norm else None
-        self.norm = (
-            nn.LayerNorm(hidden_size, bias=bias) if layer_norm else nn.Identity()
-        )
+        self.norm = nn.LayerNorm(hidden_size, bias=bias) if layer_norm else nn.Identity()
         self.layer_norm = layer_norm
 
     def project(self, inputs: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Which engine runs a cell: a fixed rule, never a measurement, so that a run repeats bit for bit."""
+"""Which engine runs a cell: a fixed rule, no measurement, so that a run repeats bit for bit."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -31,9 +31,7 @@ def available() -> list[Availability]:
     import torch
 
     library = "oneDNN" if torch.backends.mkldnn.is_available() else "torch's own loops"
-    kernels = f"{library} on the CPU" + (
-        ", cuDNN on the GPU" if torch.cuda.is_available() else ""
-    )
+    kernels = f"{library} on the CPU" + (", cuDNN on the GPU" if torch.cuda.is_available() else "")
     return [
         Availability("vendor", True, f"torch's fused LSTM, GRU and RNN ({kernels})"),
         Availability("pointwise", True, "cells without a state: all steps at once"),
@@ -44,14 +42,10 @@ def available() -> list[Availability]:
 def check_engine(engine: str | None) -> None:
     """Raise SettingsError unless `engine` is one of ours, or None for the fixed rule."""
     if engine is not None and engine not in ENGINES:
-        raise SettingsError(
-            f"engine must be one of {', '.join(ENGINES)} or None, got {engine!r}"
-        )
+        raise SettingsError(f"engine must be one of {', '.join(ENGINES)} or None, got {engine!r}")
 
 
-def choose(
-    cell: Steps, noise: Noise, *, engine: str | None, all_states: bool
-) -> Choice:
+def choose(cell: Steps, noise: Noise, *, engine: str | None, all_states: bool) -> Choice:
     """The engine for `cell` under `noise`, or the one asked for.
 
     Raises:
@@ -62,17 +56,13 @@ def choose(
         return Choice("reference", "asked for")
     if not cell.state_sizes:
         obstacle = "the cell carries no state" if engine == "vendor" else None
-        choice = Choice(
-            "pointwise", "the cell carries no state, so no step waits for another"
-        )
+        choice = Choice("pointwise", "the cell carries no state, so no step waits for another")
     else:
         obstacle = vendor_obstacle(cell, noise, all_states=all_states)
         choice = Choice("vendor", "torch's fused kernel computes the same")
     if engine is not None and (obstacle or engine != choice.engine):
         why = obstacle or f"this cell runs on {choice.engine}"
-        raise EngineError(
-            f"the {engine} engine cannot run {type(cell).__name__} here: {why}"
-        )
+        raise EngineError(f"the {engine} engine cannot run {type(cell).__name__} here: {why}")
     return Choice("reference", obstacle) if obstacle else choice
 
 

@@ -1,4 +1,4 @@
-"""How a batch of sequences is read, what disturbs it, and what comes out: an engine's vocabulary."""
+"""How a batch of sequences is read, what disturbs it, and what comes out: the engines' words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -22,9 +22,7 @@ class Steps(Protocol):
 
     def project(self, inputs: Tensor) -> Tensor: ...
 
-    def step(
-        self, projected: Tensor, hidden: Any, state: Any
-    ) -> tuple[Tensor, Any]: ...
+    def step(self, projected: Tensor, hidden: Any, state: Any) -> tuple[Tensor, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -75,9 +73,7 @@ class Noise:
         """The masks of the steps from `start` up to, not including, `stop`."""
         if self.keep is None:
             return self
-        return replace(
-            self, keep=map_state(lambda keep: keep[:, start:stop], self.keep)
-        )
+        return replace(self, keep=map_state(lambda keep: keep[:, start:stop], self.keep))
 
 
 class Unrolled(NamedTuple):
@@ -114,9 +110,7 @@ def _check_lengths(lengths: Tensor, batch_size: int, time: int) -> None:
 
 def _check_resets(resets: Tensor, batch_size: int, time: int) -> None:
     if resets.dtype != torch.bool:
-        raise ShapeError(
-            f"resets must be booleans (True: start afresh), got {resets.dtype}"
-        )
+        raise ShapeError(f"resets must be booleans (True: start afresh), got {resets.dtype}")
     if resets.shape != (batch_size, time):
         raise ShapeError(
             f"resets must be (batch, time) = ({batch_size}, {time}), got {tuple(resets.shape)}"

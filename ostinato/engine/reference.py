@@ -23,14 +23,10 @@ def unroll_reference(
         for t in range(time):
             if reading.resets is not None:
                 where = (
-                    reading.resets[:, t]
-                    if active is None
-                    else reading.resets[:, t] & active[:, t]
+                    reading.resets[:, t] if active is None else reading.resets[:, t] & active[:, t]
                 )
                 state = reset(state, where, reading.initial_state)
-            output, following = noisy_step(
-                cell, projected[t], state, noise.window(t, t + 1)
-            )
+            output, following = noisy_step(cell, projected[t], state, noise.window(t, t + 1))
             if active is not None:
                 following = reset(state, active[:, t], following)
                 output = torch.where(active[:, t].unsqueeze(1), output, 0.0)
@@ -52,9 +48,7 @@ def unroll_pointwise(
     return Unrolled(outputs, state, state)
 
 
-def noisy_step(
-    cell: Steps, projected: Tensor, state: Any, noise: Noise
-) -> tuple[Tensor, Any]:
+def noisy_step(cell: Steps, projected: Tensor, state: Any, noise: Noise) -> tuple[Tensor, Any]:
     """One step of `cell` under recurrent dropout and zoneout. `noise.keep` holds this step alone.
 
     An output that is a part of the next state, as H_t is in most cells, is zoned out with it.

@@ -74,9 +74,7 @@ def unroll(
         reading = replace(reading, resets=_reversed_resets(reading, order))
     unrolled = _RUN[choice.engine](cell, inputs, state, reading, noise)
     if all_states and unrolled.states is None:
-        unrolled = unrolled._replace(
-            states=_states_from_outputs(unrolled, state, reading)
-        )
+        unrolled = unrolled._replace(states=_states_from_outputs(unrolled, state, reading))
     if order is not None:
         unrolled = _back_in_order(unrolled, order)
     return unrolled if all_states else unrolled._replace(states=None)
@@ -109,9 +107,7 @@ def _check_state(cell: Steps, state: Any, batch_size: int) -> None:
 
 def _no_steps(cell: Steps, inputs: Tensor, state: Any, all_states: bool) -> Unrolled:
     outputs = inputs.new_zeros(inputs.shape[0], 0, cell.output_size)
-    states = (
-        map_state(lambda part: part.unsqueeze(1)[:, :0], state) if all_states else None
-    )
+    states = map_state(lambda part: part.unsqueeze(1)[:, :0], state) if all_states else None
     return Unrolled(outputs, state, states)
 
 

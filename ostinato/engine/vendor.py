@@ -107,26 +107,21 @@ def _packed(
     packed = pack_padded_sequence(
         inputs[real], lengths[real].cpu(), batch_first=True, enforce_sorted=False
     )
-    assert packed.sorted_indices is not None and packed.unsorted_indices is not None
+    assert packed.sorted_indices is not None
+    assert packed.unsorted_indices is not None
     kernel = getattr(torch._VF, form.kind)  # pyright: ignore[reportPrivateUsage]
     start = _to_torch(form, select(select(state, real), packed.sorted_indices))
     options = (form.has_biases, 1, 0.0, True, False)
-    data, *final = kernel(
-        packed.data, packed.batch_sizes, start, list(weights), *options
-    )
+    data, *final = kernel(packed.data, packed.batch_sizes, start, list(weights), *options)
     outputs, _ = pad_packed_sequence(
-        PackedSequence(
-            data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices
-        ),
+        PackedSequence(data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices),
         batch_first=True,
         total_length=inputs.shape[1],
     )
     ended = select(_from_torch(state, final), packed.unsorted_indices)
     if real.numel() == inputs.shape[0]:
         return outputs, ended
-    parts = [
-        old.index_copy(0, real, new) for old, new in zip(state, ended, strict=True)
-    ]
+    parts = [old.index_copy(0, real, new) for old, new in zip(state, ended, strict=True)]
     padded = _nothing(inputs, state).to(outputs.dtype).index_copy(0, real, outputs)
     return padded, rebuild(state, parts)
 

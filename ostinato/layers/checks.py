@@ -1,4 +1,4 @@
-"""Do these cells fit each other and these options? Said when the layer is made, not when it runs."""
+"""Do these cells fit each other and these options? Said when the layer is made."""
 
 from collections.abc import Sequence
 
@@ -24,9 +24,7 @@ def check_cells(
     _check_widths(cells, backward_cells, options)
     for cell in (*cells, *(backward_cells or ())):
         if not isinstance(cell, Cell):
-            raise SettingsError(
-                f"cells must be ostinato.Cell, got {type(cell).__name__}"
-            )
+            raise SettingsError(f"cells must be ostinato.Cell, got {type(cell).__name__}")
         _check_options(cell, options)
     if options.dropout and len(cells) == 1:
         raise SettingsError(
@@ -34,9 +32,7 @@ def check_cells(
             "or more layers, or recurrent_dropout inside the layer"
         )
     if options.residual and len(cells) == 1:
-        raise SettingsError(
-            "residual acts from the second layer on and there is one layer only"
-        )
+        raise SettingsError("residual acts from the second layer on and there is one layer only")
 
 
 def _check_widths(
@@ -69,15 +65,11 @@ def _check_options(cell: Cell, options: LayerOptions) -> None:
             if getattr(options, option)
         ]
         if acting:
-            raise SettingsError(
-                f"{acting[0]} acts on the state, and {name} carries none"
-            )
+            raise SettingsError(f"{acting[0]} acts on the state, and {name} carries none")
     else:
         options.zoneout_rates(getattr(cell.state_sizes, "_fields", ()))
     if options.weight_drop and not cell.recurrent_weights:
-        raise SettingsError(
-            f"weight_drop acts on recurrent weights, and {name} names none"
-        )
+        raise SettingsError(f"weight_drop acts on recurrent weights, and {name} names none")
     if options.recurrent_dropout and not _reads_hidden(cell):
         raise SettingsError(
             f"recurrent_dropout drops what the recurrent product reads, but the step of {name} "
@@ -88,9 +80,7 @@ def _check_options(cell: Cell, options: LayerOptions) -> None:
 def _reads_hidden(cell: Cell) -> bool:
     """Whether the step's result depends on its argument `hidden`, asked of the derivative."""
     with torch.enable_grad():
-        state = map_state(
-            lambda part: torch.full_like(part, 0.5), cell.initial_state(1)
-        )
+        state = map_state(lambda part: torch.full_like(part, 0.5), cell.initial_state(1))
         hidden = state[0].detach().clone().requires_grad_()
         like = hidden.new_zeros(1, cell.input_size)
         output, following = cell.step(cell.project(like).detach(), hidden, state)

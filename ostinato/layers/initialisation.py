@@ -31,9 +31,7 @@ def initialise_recurrent(cell: Cell, initialisation: Initialisation) -> None:
 
 
 def _blocks(cell: Cell, weight: nn.Parameter) -> tuple[torch.Tensor, ...]:
-    rows = (
-        cell.hidden_size if weight.shape[0] % cell.hidden_size == 0 else weight.shape[0]
-    )
+    rows = cell.hidden_size if weight.shape[0] % cell.hidden_size == 0 else weight.shape[0]
     return weight.detach().split(rows)
 
 

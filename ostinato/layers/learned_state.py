@@ -23,7 +23,5 @@ class LearnedState(nn.Module):
 
     def forward(self, batch_size: int) -> Any:
         """The state before the first step, its tensors (batch_size, size)."""
-        parts = [
-            getattr(self, name).expand(batch_size, -1) for name in self.kind._fields
-        ]
+        parts = [getattr(self, name).expand(batch_size, -1) for name in self.kind._fields]
         return rebuild(self.kind(*parts), parts)

@@ -77,9 +77,7 @@ class RNN(RecurrentLayer):
         )
 
         def make(inputs: int, hidden: int) -> RNNCell:
-            return RNNCell(
-                inputs, hidden, activation=activation, bias=bias, layer_norm=layer_norm
-            )
+            return RNNCell(inputs, hidden, activation=activation, bias=bias, layer_norm=layer_norm)
 
         widths = _widths(hidden_size, backward_hidden_size, bidirectional)
         super().__init__(*_stack(make, input_size, widths, num_layers), options)
@@ -224,9 +222,7 @@ class GRU(RecurrentLayer):
         )
 
         def make(inputs: int, hidden: int) -> GRUCell:
-            return GRUCell(
-                inputs, hidden, reset=reset, bias=bias, layer_norm=layer_norm
-            )
+            return GRUCell(inputs, hidden, reset=reset, bias=bias, layer_norm=layer_norm)
 
         widths = _widths(hidden_size, backward_hidden_size, bidirectional)
         super().__init__(*_stack(make, input_size, widths, num_layers), options)
@@ -266,9 +262,7 @@ class FeedForward(RecurrentLayer):
         residual: bool = False,
         locked_dropout: bool = False,
     ) -> None:
-        options = LayerOptions(
-            dropout=dropout, residual=residual, locked_dropout=locked_dropout
-        )
+        options = LayerOptions(dropout=dropout, residual=residual, locked_dropout=locked_dropout)
 
         def make(inputs: int, hidden: int) -> FeedForwardCell:
             return FeedForwardCell(
@@ -278,9 +272,7 @@ class FeedForward(RecurrentLayer):
         super().__init__(*_stack(make, input_size, (hidden_size,), num_layers), options)
 
 
-def _widths(
-    hidden_size: int, backward: int | None, bidirectional: bool
-) -> tuple[int, ...]:
+def _widths(hidden_size: int, backward: int | None, bidirectional: bool) -> tuple[int, ...]:
     """The hidden size of each direction."""
     if bidirectional:
         return hidden_size, backward or hidden_size

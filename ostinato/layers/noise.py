@@ -47,9 +47,7 @@ def draw_cell_noise(
     return Noise(hidden, keep, _dropped_weights(cell, options.weight_drop))
 
 
-def draw_dropout(
-    like: Tensor, options: LayerOptions, width: int, time: int
-) -> Tensor | None:
+def draw_dropout(like: Tensor, options: LayerOptions, width: int, time: int) -> Tensor | None:
     """The mask between two layers, for inputs like `like` (batch, ...); None without dropout."""
     if not options.dropout:
         return None
@@ -78,8 +76,7 @@ def _dropped_weights(cell: Cell, rate: float) -> dict[str, Tensor]:
         return {}
     weights = {name: getattr(cell, name) for name in cell.recurrent_weights}
     return {
-        name: weight * _inverted(torch.empty_like(weight), rate)
-        for name, weight in weights.items()
+        name: weight * _inverted(torch.empty_like(weight), rate) for name, weight in weights.items()
     }
 
 

@@ -70,9 +70,5 @@ class LayerOptions:
 
 def check_rate(name: str, rate: float) -> None:
     """Raise SettingsError unless 0 <= rate < 1."""
-    if (
-        isinstance(rate, bool)
-        or not isinstance(rate, (int, float))
-        or not 0 <= rate < 1
-    ):
+    if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate < 1:
         raise SettingsError(f"{name} must be at least 0 and less than 1, got {rate!r}")

@@ -55,18 +55,14 @@ class RecurrentLayer(nn.Module):
         super().__init__()
         check_cells(cells, backward_cells, options)
         self.cells = nn.ModuleList(cells)
-        self.backward_cells = (
-            None if backward_cells is None else nn.ModuleList(backward_cells)
-        )
+        self.backward_cells = None if backward_cells is None else nn.ModuleList(backward_cells)
         self.options = options
         self.bidirectional = backward_cells is not None
         self.input_size = cells[0].input_size
         self.output_size = sum(cell.output_size for cell in self._directions()[-1])
         self.learned = None
         if options.learned_initial_state:
-            self.learned = nn.ModuleList(
-                LearnedState(cell.state_sizes) for cell in self._all()
-            )
+            self.learned = nn.ModuleList(LearnedState(cell.state_sizes) for cell in self._all())
         if options.initialisation is not None:
             for cell in self._all():
                 initialise_recurrent(cell, options.initialisation)
@@ -137,7 +133,7 @@ class RecurrentLayer(nn.Module):
         Args:
             step_input: (batch, input_size).
             state: the state before this step; None: the initial.
-            noise: masks of this one step, as `noise.window(t, t + 1)`; None: drawn anew in training.
+            noise: masks of this one step, as `noise.window(t, t + 1)`; None: drawn in training.
 
         Returns:
             The step's output (batch, output_size) and the state after it.
@@ -157,13 +153,9 @@ class RecurrentLayer(nn.Module):
         for depth, cell in enumerate(self._forward_cells()):
             with weights_replaced(cell, noise[depth].forward):
                 projected = cell.project(values)
-                output, after = noisy_step(
-                    cell, projected, state[depth], noise[depth].forward
-                )
+                output, after = noisy_step(cell, projected, state[depth], noise[depth].forward)
             states.append(after)
-            values = self._onward(
-                depth, values.unsqueeze(1), output.unsqueeze(1), noise
-            ).squeeze(1)
+            values = self._onward(depth, values.unsqueeze(1), output.unsqueeze(1), noise).squeeze(1)
         return values, tuple(states)
 
     def run(
@@ -200,9 +192,7 @@ class RecurrentLayer(nn.Module):
             finals.append(unrolled.state)
             everything.append(unrolled.states)
             values = self._onward(depth, values, unrolled.outputs, noise)
-        return AllStates(
-            values, tuple(finals), tuple(everything) if all_states else None
-        )
+        return AllStates(values, tuple(finals), tuple(everything) if all_states else None)
 
     def draw_noise(self, inputs: Tensor, time: int) -> tuple[LayerNoise, ...]:
         """The masks of one call on inputs (batch, ...) of `time` steps.
@@ -213,21 +203,13 @@ class RecurrentLayer(nn.Module):
         drawn = []
         for depth, pair in enumerate(self._directions()):
             inside = [
-                draw_cell_noise(
-                    cell, self.options, inputs.shape[0], time, training=self.training
-                )
+                draw_cell_noise(cell, self.options, inputs.shape[0], time, training=self.training)
                 for cell in pair
             ]
             width = sum(cell.output_size for cell in pair)
             between = self.training and depth < len(self.cells) - 1
-            dropout = (
-                draw_dropout(inputs, self.options, width, time) if between else None
-            )
-            drawn.append(
-                LayerNoise(
-                    inside[0], inside[1] if self.bidirectional else None, dropout
-                )
-            )
+            dropout = draw_dropout(inputs, self.options, width, time) if between else None
+            drawn.append(LayerNoise(inside[0], inside[1] if self.bidirectional else None, dropout))
         return tuple(drawn)
 
     def engine_choices(self, *, all_states: bool = False) -> tuple[Choice, ...]:

@@ -79,9 +79,7 @@ class TorchAdapter(nn.Module):
         _take_parameters(self.layer, module)
         self.train(module.training)
 
-    def forward(
-        self, input: Any, hx: Any = None
-    ) -> tuple[Any, Any]:  # torch's own names
+    def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:  # torch's own names
         """As `torch.nn.LSTM.forward` and the like."""
         if isinstance(input, PackedSequence):
             return self._packed(input, hx)
@@ -102,13 +100,9 @@ class TorchAdapter(nn.Module):
             outputs, lengths = outputs[order], lengths[order.to(lengths.device)]
         repacked = pack_padded_sequence(outputs, lengths, batch_first=True)
         data, sizes = repacked.data, repacked.batch_sizes
-        return PackedSequence(
-            data, sizes, packed.sorted_indices, packed.unsorted_indices
-        ), final
+        return PackedSequence(data, sizes, packed.sorted_indices, packed.unsorted_indices), final
 
-    def _padded(
-        self, inputs: Tensor, hx: Any, lengths: Tensor | None
-    ) -> tuple[Tensor, Any]:
+    def _padded(self, inputs: Tensor, hx: Any, lengths: Tensor | None) -> tuple[Tensor, Any]:
         state = None if hx is None else self._from_torch(hx, inputs.shape[0])
         outputs, state, _ = self.layer.run(inputs, state, Reading(lengths=lengths))
         return outputs, self._to_torch(state)
@@ -140,16 +134,10 @@ class TorchAdapter(nn.Module):
     def _batched(self, hx: Any) -> Any:
         if hx is None:
             return None
-        return (
-            tuple(part.unsqueeze(1) for part in hx) if self.is_lstm else hx.unsqueeze(1)
-        )
+        return tuple(part.unsqueeze(1) for part in hx) if self.is_lstm else hx.unsqueeze(1)
 
     def _unbatched(self, final: Any) -> Any:
-        return (
-            tuple(part.squeeze(1) for part in final)
-            if self.is_lstm
-            else final.squeeze(1)
-        )
+        return tuple(part.squeeze(1) for part in final) if self.is_lstm else final.squeeze(1)
 
 
 def _our_layer(module: nn.RNN | nn.LSTM | nn.GRU) -> RecurrentLayer:

@@ -51,10 +51,7 @@ def torch_state_dict(layer: RecurrentLayer) -> dict[str, Tensor]:
     Raises:
         SettingsError: the layer has a part that torch cannot express.
     """
-    return {
-        name: weight.detach().clone()
-        for name, weight in torch_parameters(layer).items()
-    }
+    return {name: weight.detach().clone() for name, weight in torch_parameters(layer).items()}
 
 
 def torch_parameters(layer: RecurrentLayer) -> dict[str, Tensor]:
@@ -84,9 +81,7 @@ def _cells(layer: RecurrentLayer) -> Iterator[tuple[int, str, Cell]]:
 def _form(cell: Cell) -> VendorForm:
     form = cell.vendor_form()
     if form is None:
-        raise SettingsError(
-            f"torch.nn has no layer that computes what this {cell!r} does"
-        )
+        raise SettingsError(f"torch.nn has no layer that computes what this {cell!r} does")
     return form
 
 
@@ -94,17 +89,11 @@ def _check_expressible(layer: RecurrentLayer) -> None:
     forms = {_form(cell) for _, _, cell in _cells(layer)}
     sizes = {cell.hidden_size for _, _, cell in _cells(layer)}
     if len(forms) > 1:
-        raise SettingsError(
-            "torch.nn has no layer that stacks cells of different kinds"
-        )
+        raise SettingsError("torch.nn has no layer that stacks cells of different kinds")
     if len(sizes) > 1:
-        raise SettingsError(
-            f"torch.nn has no layer of unequal hidden sizes {sorted(sizes)}"
-        )
+        raise SettingsError(f"torch.nn has no layer of unequal hidden sizes {sorted(sizes)}")
     for option in ("residual", "zoneout", "recurrent_dropout", "weight_drop"):
         if getattr(layer.options, option):
-            raise SettingsError(
-                f"torch.nn has no {option}; make the layer without it to convert"
-            )
+            raise SettingsError(f"torch.nn has no {option}; make the layer without it to convert")
     if layer.options.learned_initial_state:
         raise SettingsError("torch.nn has no learned initial state")
