@@ -14,15 +14,41 @@ from ostinato.checkpoint import load_checkpoint
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 OSTINATO = [sys.executable, "-m", "ostinato.cli"]
+SETTINGS = {
+    "hidden-size": 16,
+    "layers": 2,
+    "dropout": 0.2,
+    "output-dropout": 0.2,
+    "zoneout": 0.1,
+    "window": 16,
+    "update-every": 12,
+    "batch-size": 4,
+    "updates": 160,
+    "validate-every": 100,
+    "checkpoint-every": 20,
+    "threads": 1,
+    "validation-fraction": 0.05,
+}
+PLAIN = {
+    "hidden-size": 16,
+    "window": 16,
+    "batch-size": 4,
+    "validate-every": 10,
+    "checkpoint-every": 10,
+    "threads": 1,
+    "validation-fraction": 0.05,
+    "optimiser": "sgd",
+    "learning-rate": 0.5,
+}
+
+
+def flags(settings: dict[str, object]) -> list[str]:
+    """Settings as options of the command line."""
+    return [word for name, value in settings.items() for word in (f"--{name}", str(value))]
 
 
 def command(text: Path, folder: Path, cache: Path, *more: str) -> list[str]:
-    options = [
-        "--hidden-size", "16", "--layers", "2", "--dropout", "0.2", "--output-dropout", "0.2", "
-        --zoneout", "0.1", "--window", "16", "--update-every", "12", "--batch-size", "4", "--
-        updates", "160", "--validate-every", "100", "--checkpoint-every", "20", "--threads",
-        "1", "--validation-fraction", "0.05",
-    ]  # fmt: skip
+    options = flags(SETTINGS)
     files = ["--data", str(text), "--run", str(folder), "--cache-dir", str(cache)]
     return ["train", "text", *files, *options, *more]
 
@@ -119,11 +145,7 @@ def run_in_two(*arguments: str) -> None:
 
 
 def plain(text: Path, folder: Path, cache: Path, updates: str) -> list[str]:
-    options = [
-        "--hidden-size", "16", "--window", "16", "--batch-size", "4", "--validate-every", "10",
-        "--checkpoint-every", "10", "--threads", "1", "--validation-fraction", "0.05", "--
-        optimiser", "sgd", "--learning-rate", "0.5",
-    ]  # fmt: skip
+    options = flags(PLAIN)
     files = ["--data", str(text), "--run", str(folder), "--cache-dir", str(cache)]
     return ["train", "text", *files, *options, "--updates", updates]
 

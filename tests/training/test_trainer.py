@@ -135,7 +135,7 @@ def test_metrics_after_the_checkpoint_are_cut_and_written_again(tmp_path: Path) 
 
 def test_other_data_is_refused_with_a_reason(tmp_path: Path) -> None:
     make_trainer(tmp_path, fingerprint="aaaa").run()
-    with pytest.raises(CheckpointError, match="trained on other data.*--initial-weights"):
+    with pytest.raises(CheckpointError, match=r"trained on other data.*--initial-weights"):
         make_trainer(tmp_path, fingerprint="bbbb").run(resume=True)
 
 
