@@ -7,6 +7,7 @@ from ostinato.decoding.sampling import (
     keep_top_k,
     keep_top_p,
     penalise_repetition,
+    with_temperature,
 )
 from ostinato.decoding.stop_strings import StopStrings
 
@@ -19,4 +20,5 @@ __all__ = [
     "keep_top_k",
     "keep_top_p",
     "penalise_repetition",
+    "with_temperature",
 ]

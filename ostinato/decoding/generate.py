@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 
 from ostinato.decoding.sampling import Sampling
+from ostinato.errors import SettingsError
 
 NextStep = Callable[[Tensor, Any], tuple[Tensor, Any]]
 
 
+@torch.no_grad()
 def generate(
     next_step: NextStep,
     state: Any,
@@ -21,31 +23,47 @@ def generate(
     length: int,
     end_index: int | None = None,
     forbidden: Sequence[int] = (),
+    seen: Tensor | None = None,
     generator: torch.Generator | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Draw tokens until all samples ended, or `length` of them.
+    """Draw tokens until all samples ended, or `length` of them. No gradients are kept.
 
     Args:
         next_step: (tokens (batch,), state) -> (log-probabilities (batch, vocabulary), state).
         state: before the first of `first_tokens` is read.
-        first_tokens: (batch,), the last tokens of what is there already.
+        first_tokens: integers (batch,), the last tokens of what is there already.
         sampling: how to draw.
         length: tokens a sample at most.
         end_index: the token that ends a sample. None: nothing does.
         forbidden: tokens that are never drawn.
-        generator: where chance comes from.
+        seen: booleans (batch, vocabulary), the tokens of the prompt, for the repetition penalty,
+            which counts the drawn ones by itself. None: only the drawn ones count.
+        generator: where chance comes from; seeded alike it draws alike. None: torch's own.
 
     Yields:
         The next tokens (batch,), and which samples have ended (batch,); an ended sample goes on
         with `end_index`.
+
+    Raises:
+        SettingsError: a negative length, or tokens forbidden that are not in the vocabulary, or
+            all of them.
+
+    Example:
+        >>> def next_step(tokens, state):  # after token n comes n + 1
+        ...     return torch.eye(5)[(tokens + 1) % 5].log(), state
+        >>> steps = generate(next_step, None, torch.tensor([0]), Sampling(), length=3)
+        >>> [tokens.item() for tokens, finished in steps]
+        [1, 2, 3]
     """
-    tokens = first_tokens
-    finished = torch.zeros_like(tokens, dtype=torch.bool)
-    banned = torch.tensor(list(forbidden), dtype=torch.long, device=tokens.device)
-    seen = None
+    if length < 0:
+        raise SettingsError(f"length must be at least 0, got {length}")
+    tokens, finished = first_tokens, torch.zeros_like(first_tokens, dtype=torch.bool)
+    banned = None
     for _ in range(length):
         log_probabilities, state = next_step(tokens, state)
-        log_probabilities = log_probabilities.index_fill(-1, banned, -math.inf)
+        if banned is None:
+            banned = _mask(forbidden, log_probabilities)
+        log_probabilities = log_probabilities.masked_fill(banned, -math.inf)
         if sampling.repetition_penalty is not None and seen is None:
             seen = torch.zeros_like(log_probabilities, dtype=torch.bool)
         tokens = sampling.choose(log_probabilities, seen, generator)
@@ -57,3 +75,20 @@ def generate(
         yield tokens, finished
         if end_index is not None and bool(finished.all()):
             return
+
+
+def _mask(forbidden: Sequence[int], log_probabilities: Tensor) -> Tensor:
+    """Booleans (vocabulary,), True where a token is forbidden."""
+    vocabulary_size = log_probabilities.shape[-1]
+    unknown = [index for index in forbidden if not 0 <= index < vocabulary_size]
+    if unknown:
+        raise SettingsError(
+            f"forbidden tokens must be from 0 to {vocabulary_size - 1}, got {unknown[0]}"
+        )
+    mask = torch.zeros(vocabulary_size, dtype=torch.bool, device=log_probabilities.device)
+    mask[list(forbidden)] = True
+    if mask.all():
+        raise SettingsError(
+            f"all {vocabulary_size} tokens are forbidden, so that none can be drawn: allow one"
+        )
+    return mask

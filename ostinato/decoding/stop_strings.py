@@ -8,11 +8,14 @@ from ostinato.errors import SettingsError
 class StopStrings:
     """Passes a text on until one of the stop strings appears, and never shows a part of one.
 
+    The first to be complete counts, the longest of those complete at once; so the text shown is
+    the same however it is cut into pieces.
+
     Args:
         stops: strings that end the text, left out themselves.
 
     Raises:
-        SettingsError: an empty string among them.
+        SettingsError: an empty string among them, or one string in place of several.
 
     Example:
         >>> text = StopStrings(["END"])
@@ -21,18 +24,24 @@ class StopStrings:
     """
 
     def __init__(self, stops: Sequence[str]) -> None:
+        if isinstance(stops, str):
+            raise SettingsError(f"stop strings must be a list, as [{stops!r}], got {stops!r}")
         if any(not stop for stop in stops):
             raise SettingsError("a stop string must not be empty")
         self.stops = tuple(stops)
         self.held = ""
+        self.stopped = False
 
     def feed(self, piece: str) -> tuple[str, bool]:
-        """The text that can be shown now, and whether a stop string was reached."""
+        """The text that can be shown now, and whether a stop string was reached by now."""
+        if self.stopped:
+            return "", True
         text = self.held + piece
-        places = [place for place in map(text.find, self.stops) if place >= 0]
-        if places:
-            self.held = ""
-            return text[: min(places)], True
+        found = [(text.find(stop) + len(stop), text.find(stop)) for stop in self.stops]
+        complete = [(end, start) for end, start in found if start >= 0]
+        if complete:
+            self.held, self.stopped = "", True
+            return text[: min(complete)[1]], True
         kept = max((_beginning(text, stop) for stop in self.stops), default=0)
         self.held = text[len(text) - kept :]
         return text[: len(text) - kept], False

@@ -9,7 +9,7 @@ from ostinato import GRU, LSTM, LanguageModel
 from ostinato.errors import SettingsError
 
 
-def make(vocabulary: int = 11, size: int = 6, **options: object) -> LanguageModel:
+def make(vocabulary: int = 11, size: int = 16, **options: object) -> LanguageModel:
     return LanguageModel(vocabulary, size, LSTM(size, size), **options)
 
 
@@ -54,7 +54,7 @@ def test_a_reset_forgets_what_came_before() -> None:
 def test_tied_weights_are_one_parameter() -> None:
     model = make(tied=True)
     assert model.output.weight is model.embedding.weight
-    assert sum(p.numel() for p in model.parameters() if p.shape == (11, 6)) == 66
+    assert sum(p.numel() for p in model.parameters() if p.shape == (11, 16)) == 176
 
 
 def test_tied_weights_of_unequal_widths_are_refused() -> None:
