@@ -71,7 +71,7 @@ def generate(
             seen = seen.scatter(1, tokens.unsqueeze(1), True)
         if end_index is not None:
             tokens = torch.where(finished, end_index, tokens)
-            finished = finished | (tokens == end_index)
+            finished = tokens == end_index
         yield tokens, finished
         if end_index is not None and bool(finished.all()):
             return
