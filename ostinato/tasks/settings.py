@@ -129,10 +129,12 @@ class TrainingSettings(CheckedModel):
         None, description="Stop after this many validations without a new best. None: never."
     )
     validate_every: PositiveInteger | None = Field(
-        None, description="Updates between two validations. None: chosen from the run's length."
+        None,
+        description="Updates between two validations. None: ten in the run, or fewer where they "
+        "would take more than about a fifth of the time.",
     )
     checkpoint_every: PositiveInteger | None = Field(
-        None, description="Updates between two checkpoints. None: at each validation."
+        None, description="Updates between two checkpoints. None: at each validation, at most 500."
     )
     workers: CountingInteger = Field(
         0, description="Extra processes that read data. 0: the training process reads itself."

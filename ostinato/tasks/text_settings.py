@@ -47,6 +47,11 @@ class TextSettings(TrainingSettings):
     test_fraction: Rate = Field(
         0.0, description="Share of --data kept for the test, where --test gives none."
     )
+    validation_tokens: PositiveInteger | None = Field(
+        250_000,
+        description="Tokens that a validation during training reads at most; `ostinato evaluate` "
+        "reads all. None: all.",
+    )
     tokens: Literal["characters", "bytes", "words", "bpe"] = Field(
         "characters",
         description="What a token is; words: between white space; bpe: frequent pieces of words.",

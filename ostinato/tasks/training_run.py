@@ -1,5 +1,6 @@
 """From the shared settings to a training run: the same for every task."""
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,7 @@ from ostinato.training import (
 
 DEFAULT_EPOCHS = 10
 VALIDATIONS = 10
+CHECKPOINT_EVERY = 500
 
 
 def set_threads(threads: int | None) -> None:
@@ -50,11 +52,15 @@ def build_trainer(
     journal: Journal,
     *,
     validate: Callable[[nn.Module], dict[str, Any]] | None,
+    validation_updates: float,
     observer: Observer,
     processes: Processes,
 ) -> Trainer:
-    """The trainer that the settings describe, for a model on its device."""
-    plan = build_plan(settings, len(windows(0)))
+    """The trainer that the settings describe, for a model on its device.
+
+    `validation_updates` is as `build_plan` takes it.
+    """
+    plan = build_plan(settings, len(windows(0)), validation_updates)
     optimisation = build_optimisation(settings, model, plan.updates)
     return Trainer(
         ThroughTime(model),
@@ -68,16 +74,26 @@ def build_trainer(
     )
 
 
-def build_plan(settings: TrainingSettings, updates_per_epoch: int) -> TrainingPlan:
-    """How long to train and how often to look, with what the settings leave open filled in."""
+def build_plan(
+    settings: TrainingSettings, updates_per_epoch: int, validation_updates: float = 0.0
+) -> TrainingPlan:
+    """How long to train and how often to look, with what the settings leave open filled in.
+
+    Args:
+        settings: any task's.
+        updates_per_epoch: in one pass over the data.
+        validation_updates: how many updates read as much as one validation, which then lies at
+            least four times as many updates after the last, or most of the time would go there.
+    """
     updates = settings.updates
     if updates is None:
         updates = max(1, round((settings.epochs or DEFAULT_EPOCHS) * updates_per_epoch))
-    validate_every = settings.validate_every or max(1, updates // VALIDATIONS)
+    rarest = max(updates // VALIDATIONS, math.ceil(4 * validation_updates), 1)
+    validate_every = settings.validate_every or min(rarest, updates)
     return TrainingPlan(
         updates=updates,
         validate_every=validate_every,
-        checkpoint_every=settings.checkpoint_every or validate_every,
+        checkpoint_every=settings.checkpoint_every or min(validate_every, CHECKPOINT_EVERY),
         clipping=Clipping(settings.clip_norm, settings.clip_value),
         precision=settings.precision,
         micro_batches=settings.micro_batches,
