@@ -51,8 +51,10 @@ def _replace(module: nn.Module, done: dict[int, nn.Module]) -> nn.Module:
         if isinstance(module, _REPLACED):
             done[id(module)] = TorchAdapter(module)
         else:
-            for name, child in list(module.named_children()):
-                setattr(module, name, _replace(child, done))
+            # Not named_children(), which passes over a module met a second time.
+            for name, child in list(module._modules.items()):
+                if child is not None:
+                    setattr(module, name, _replace(child, done))
     return done[id(module)]
 
 
