@@ -14,12 +14,15 @@ _WORDS = {
 def describe_figures(figures: Mapping[str, float]) -> str:
     """`1.234 bits per character, ...`: each figure that there is, once.
 
-    Where a token is a character or a byte, the two say the same, and one is told.
+    Where a token is a character or a byte, the two say the same, and one is told. Unknown tokens
+    are told because they make the figures look better than they are.
     """
     told: dict[str, str] = {}
     for name, words in _WORDS.items():
         if name in figures:
             told.setdefault(f"{figures[name]:.9g}", words.format(figures[name]))
+    if figures.get("unknown_share"):
+        told["unknown"] = f"{figures['unknown_share']:.2%} of the tokens unknown"
     return ", ".join(told.values())
 
 

@@ -20,6 +20,8 @@ from ostinato.training.metrics import read_metrics
 
 CONFIG = "config.toml"
 RECORD = "run.json"
+RUNS = Path("runs")
+"""Where runs go that were not told where to."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def new_run_folder(wanted: Path | None, name: str) -> Path:
         return wanted
     number = 1
     while True:
-        folder = Path("runs") / f"{name}-{number:03d}"
+        folder = RUNS / f"{name}-{number:03d}"
         try:
             folder.mkdir(parents=True)
             return folder
@@ -70,11 +72,18 @@ def refuse_used_folder(folder: Path) -> None:
 
 
 def require_run(folder: Path) -> None:
-    """Raise CheckpointError unless `folder` holds a run."""
-    if not (folder / CONFIG).is_file():
-        known = [run.name for run in list_runs(folder.parent)] if folder.parent.is_dir() else []
-        hint = f"; {folder.parent} has {', '.join(known[:8])}" if known else ""
-        raise CheckpointError(f"{folder} holds no run (no {CONFIG} there){hint}")
+    """Raise CheckpointError unless `folder` holds a run; names the one that may be meant."""
+    if (folder / CONFIG).is_file():
+        return
+    message = f"{folder} holds no run (no {CONFIG} there)"
+    meant = RUNS / folder.name
+    if (meant / CONFIG).is_file():
+        raise CheckpointError(f"{message}; did you mean {meant}?")
+    for parent in (folder.parent, RUNS):
+        known = [str(parent / run.name) for run in list_runs(parent)]
+        if known:
+            raise CheckpointError(f"{message}; there are {', '.join(known[:8])}")
+    raise CheckpointError(f"{message}; `ostinato train text` makes one")
 
 
 def read_record(folder: Path) -> dict[str, Any]:

@@ -37,7 +37,9 @@ def evaluate(
             per character. None: all.
 
     Returns:
-        nats_per_token, bits_per_token, perplexity, bits_per_character, bits_per_byte, tokens.
+        nats_per_token, bits_per_token, perplexity, bits_per_character, bits_per_byte, tokens, and
+        unknown_share, the share of the part's tokens that the tokeniser does not know: nothing is
+        paid for spelling these.
     """
     was_training = model.training
     model.eval()
@@ -103,4 +105,5 @@ def _figures(nats: float, tokens: int, part: TokenPart) -> dict[str, float]:
         "bits_per_character": bits * part.counted_targets / max(1, part.characters),
         "bits_per_byte": bits * part.counted_targets / max(1, part.bytes),
         "tokens": tokens,
+        "unknown_share": part.record.unknown_tokens / max(1, part.counted_targets),
     }

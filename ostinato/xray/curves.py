@@ -37,11 +37,14 @@ def draw_losses(metrics: Path, picture: Path) -> None:
         axes.annotate(
             f"best {best[0]:.3f}",
             (best[1], best[0]),
-            xytext=(0, 10),
+            # The curve comes from above on the left: below it there is room.
+            xytext=(0, -8),
             textcoords="offset points",
-            ha="center",
+            ha="right",
+            va="top",
             color="#b3472f",
         )
+    axes.margins(y=0.12)
     _focus(axes, training[1])
     axes.set_xlabel("update")
     axes.set_ylabel("nats per token")

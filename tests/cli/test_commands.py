@@ -39,7 +39,7 @@ def test_evaluate_prints_exactly_one_line_of_json(
     assert len(lines) == 1
     assert set(json.loads(lines[0])) == {
         *("nats_per_token", "bits_per_token", "perplexity"),
-        *("bits_per_character", "bits_per_byte", "tokens"),
+        *("bits_per_character", "bits_per_byte", "tokens", "unknown_share"),
     }
 
 

@@ -92,6 +92,12 @@ def test_equal_figures_are_told_once() -> None:
     )
 
 
+def test_unknown_tokens_are_told() -> None:
+    assert describe_figures({"perplexity": 2.7, "unknown_share": 0.1234}) == (
+        "perplexity 2.70, 12.34% of the tokens unknown"
+    )
+
+
 @pytest.mark.parametrize(("seconds", "words"), [(0, "0:00"), (83, "1:23"), (3723, "1:02:03")])
 def test_durations_in_words(seconds: float, words: str) -> None:
     assert duration(seconds) == words

@@ -9,7 +9,7 @@ import torch
 
 import ostinato
 from ostinato.decoding import Sampling
-from ostinato.errors import CheckpointError, SettingsError
+from ostinato.errors import CheckpointError, SettingsError, TrainingError
 from ostinato.tasks.text import evaluate, load_run, resume, train_text
 
 OWN_CELL = """
@@ -204,3 +204,30 @@ def test_metrics_are_json_lines(text: Path, quick: dict, tmp_path: Path) -> None
     lines = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
     assert [line["update"] for line in lines] == [10, 15, 20, 30, 30]
     assert lines[-1]["validation"]["tokens"] > 900
+
+
+def test_text_too_short_for_the_batch_leaves_no_folder(tmp_path: Path, quick: dict) -> None:
+    (tmp_path / "short.txt").write_text("ab")
+    with pytest.raises(ValueError, match="too few for 4 streams"):
+        train_text(str(tmp_path / "short.txt"), run=tmp_path / "run", **quick)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_fails_leaves_a_picture_of_how_it_went(
+    text: Path, quick: dict, tmp_path: Path
+) -> None:
+    options = {"optimiser": "sgd", "learning_rate": 1e30, "clip_norm": None, "validate_every": 1}
+    with pytest.raises(TrainingError):
+        train_text(str(text), run=tmp_path / "run", **(quick | options))
+    assert (tmp_path / "run" / "figures" / "loss.png").is_file()
+
+
+def test_the_run_that_may_be_meant_is_named(
+    text: Path, quick: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    train_text(str(text), **(quick | {"updates": 1}))
+    with pytest.raises(CheckpointError, match=r"did you mean runs/text-lstm-001\?"):
+        load_run("text-lstm-001")
+    with pytest.raises(CheckpointError, match="there are runs/text-lstm-001"):
+        load_run("elsewhere/other")
