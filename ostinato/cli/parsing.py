@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import tyro
-from pydantic import BaseModel
+from pydantic import BaseModel, create_model
 from pydantic.fields import FieldInfo
 
 from ostinato.cli.processes import is_first_process
@@ -44,12 +44,16 @@ def parse(
     Raises:
         SystemExit: After the help (0), or after a message about an option (2).
     """
+    # tyro begins its messages with the name of the class, so that must be a word for people.
+    named = create_model("options", __base__=kind)
     return tyro.cli(
-        kind,
+        named,
         args=gather_repeated(kind, arguments),
         prog=f"ostinato {command}",
         description=description,
-        default=tyro.MISSING_NONPROP if default is None else default,
+        default=(
+            tyro.MISSING_NONPROP if default is None else named.model_construct(**dict(default))
+        ),
         console_outputs=is_first_process(),
     )
 

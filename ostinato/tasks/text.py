@@ -21,6 +21,7 @@ from ostinato.data.tokenisers import Tokeniser
 from ostinato.decoding import Sampling
 from ostinato.errors import MissingExtraError, SettingsError
 from ostinato.models import LanguageModel
+from ostinato.tasks.own_cell import is_own_cell, load_cell_class
 from ostinato.tasks.recurrent import build_recurrent
 from ostinato.tasks.run_folder import new_run_folder, read_record, refuse_used_folder
 from ostinato.tasks.text_corpus import find_corpus, prepare, prepare_again, prepare_in_turn
@@ -174,6 +175,8 @@ def train(settings: TextSettings, observer: Observer | None = None) -> Run:
     observer = observer or Observer()
     if settings.run is not None:
         refuse_used_folder(settings.run)
+    if is_own_cell(settings.cell):
+        load_cell_class(settings.cell)  # Refuses before any text is read.
     set_threads(settings.threads)
     device = choose_device(local_device(settings.device))
     with join_processes(device) as processes:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from ostinato.tasks.settings import PositiveInteger, Rate, TrainingSettings
+from ostinato.tasks.settings import CELLS, PositiveInteger, Rate, TrainingSettings
 
 
 def _one_path_is_a_list_too(value: object) -> object:
@@ -137,6 +137,7 @@ class TextSettings(TrainingSettings):
             )
         if self.tied and self.adaptive_cutoffs:
             raise ValueError("tied output weights do not go with adaptive_cutoffs: choose one")
+        self._refuse_unequal_widths()
         if list(self.adaptive_cutoffs) != sorted(set(self.adaptive_cutoffs)):
             raise ValueError(f"adaptive_cutoffs must rise, got {self.adaptive_cutoffs}")
         if self.validation_fraction + self.test_fraction >= 1:
@@ -150,6 +151,16 @@ class TextSettings(TrainingSettings):
                     f"{option} is for the cell {' and '.join(cells)}, not for {self.cell}"
                 )
         return self
+
+    def _refuse_unequal_widths(self) -> None:
+        """Known before any text is read, but for a cell of one's own."""
+        output_size = self.projection_size or self.hidden_size
+        tied_to = self.embedding_size if self.tied and self.cell in CELLS else None
+        if tied_to not in (None, output_size):
+            raise ValueError(
+                f"tied output weights need equal widths, but embedding_size is {tied_to} and the "
+                f"last layer puts out {output_size} features; make them equal or do not tie"
+            )
 
     @property
     def steps_between_updates(self) -> int:

@@ -39,6 +39,15 @@ def test_config_gives_defaults(config: str) -> None:
     assert _settings(f"--config={config}") == expected
 
 
+def test_a_refused_value_is_told_in_the_words_of_the_person(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        _settings("--data", "a", "--window", "10", "--update-every", "20")
+    told = " ".join(capsys.readouterr().err.split())
+    assert "Error parsing options: update_every must be at most window (10), got 20" in told
+
+
 def test_options_override_config(config: str) -> None:
     settings = _settings("--config", config, "--hidden-size", "9", "--data", "b.txt")
     assert (settings.hidden_size, settings.layers, settings.data) == (9, 2, ("b.txt",))

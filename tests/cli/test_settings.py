@@ -34,6 +34,7 @@ from ostinato.tasks.toml import read_toml, write_toml
         ({"data": "a", "cell": "own.py:Mine", "layer_norm": True}, "layer_norm is for the cell"),
         ({"data": "a", "update_every": 200}, "update_every must be at most window (128)"),
         ({"data": "a", "tied": True, "adaptive_cutoffs": (9,)}, "do not go with"),
+        ({"data": "a", "tied": True, "embedding_size": 7}, "puts out 512 features"),
         ({"data": "a", "adaptive_cutoffs": (9, 3)}, "must rise"),
         ({"data": "a", "validation_fraction": 0.6, "test_fraction": 0.4}, "nothing to train on"),
     ],
