@@ -28,7 +28,7 @@ RUNS = Path("runs")
 class RunSummary:
     """A run in one line: `best` holds the figures of its best validation, empty before the first.
 
-    `state` is "finished" or "unfinished".
+    `state` is "finished", "stopped early" or "unfinished".
     """
 
     name: str
@@ -119,9 +119,15 @@ def summarise(folder: Path) -> RunSummary:
         cell=record["cell"],
         updates=updates,
         best=best,
-        state="finished" if _finished(folder) else "unfinished",
+        state=_state(folder, metrics),
         modified=datetime.fromtimestamp(newest),
     )
+
+
+def _state(folder: Path, metrics: list[dict[str, Any]]) -> str:
+    if metrics and metrics[-1].get("stopped_early"):
+        return "stopped early"
+    return "finished" if _finished(folder) else "unfinished"
 
 
 def _finished(folder: Path) -> bool:

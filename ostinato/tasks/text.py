@@ -250,11 +250,14 @@ def load_run(folder: Path | str, *, cell: str | None = None, device: str = "auto
     return Run(folder, settings, model.to(choose_device(device)).eval(), tokeniser)
 
 
-def train_text(data: str | Sequence[str], **settings: Any) -> Run:
+def train_text(
+    data: str | Sequence[str], *, observer: Observer | None = None, **settings: Any
+) -> Run:
     """Train a language model on text: `train` with the settings as keywords.
 
     Args:
         data: files, folders or globs.
+        observer: hears of everything that happens; None: nobody does.
         settings: the fields of `TextSettings`, as updates=500 or hidden_size=256.
 
     Example:
@@ -263,7 +266,7 @@ def train_text(data: str | Sequence[str], **settings: Any) -> Run:
         >>> run.evaluate()["bits_per_character"]  # doctest: +SKIP
     """
     given = (data,) if isinstance(data, str) else tuple(data)
-    return train(TextSettings(data=given, **settings))
+    return train(TextSettings(data=given, **settings), observer)
 
 
 def _windows(settings: TextSettings, corpus: Corpus, processes: Processes) -> TokenWindows:

@@ -10,7 +10,9 @@ import torch
 import ostinato
 from ostinato.decoding import Sampling
 from ostinato.errors import CheckpointError, SettingsError, TrainingError
+from ostinato.tasks.run_folder import summarise
 from ostinato.tasks.text import evaluate, load_run, resume, train_text
+from ostinato.training import Observer
 
 OWN_CELL = """
 import torch
@@ -231,3 +233,20 @@ def test_the_run_that_may_be_meant_is_named(
         load_run("text-lstm-001")
     with pytest.raises(CheckpointError, match="there are runs/text-lstm-001"):
         load_run("elsewhere/other")
+
+
+def test_a_run_that_stopped_early_is_listed_as_such(
+    text: Path, quick: dict, tmp_path: Path
+) -> None:
+    options = {"optimiser": "sgd", "learning_rate": 1e-30, "patience": 1, "validate_every": 1}
+    train_text(str(text), run=tmp_path / "run", **(quick | options))
+    assert summarise(tmp_path / "run").state == "stopped early"
+    assert summarise(tmp_path / "run").updates < quick["updates"]
+
+
+def test_an_observer_hears_of_the_training(text: Path, quick: dict, tmp_path: Path) -> None:
+    heard = []
+    observer = Observer()
+    observer.updated = lambda update, record: heard.append(update)  # type: ignore[method-assign]
+    train_text(str(text), run=tmp_path / "run", observer=observer, **quick)
+    assert heard == [10, 20, 30]
