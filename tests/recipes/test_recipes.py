@@ -1,16 +1,19 @@
 """What the synthetic tasks of the recipes ask for, checked by other means; and that they train."""
 
 import random
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import pytest
 import torch
 
+from ostinato.tasks.text_settings import TextSettings
+
 Load = Callable[[str], ModuleType]
+RECIPES = Path(__file__).parents[2] / "recipes"
 
 
 def test_parity_is_the_remainder_of_the_count(recipe: Load) -> None:
@@ -20,6 +23,7 @@ def test_parity_is_the_remainder_of_the_count(recipe: Load) -> None:
 
 
 def test_parity_learns(recipe: Load) -> None:
+    torch.manual_seed(0)
     module = recipe("parity")
     model = module.Parity(16)
     module.train(model, 300, 12)
@@ -27,17 +31,24 @@ def test_parity_learns(recipe: Load) -> None:
 
 
 def test_the_target_of_adding_is_the_sum_of_the_marked(recipe: Load) -> None:
-    inputs, sums = recipe("adding_problem").draw(4, 20)
-    marked = [inputs[row, :, 0][inputs[row, :, 1] == 1] for row in range(4)]
-    assert [len(numbers) for numbers in marked] == [2] * 4
+    inputs, sums = recipe("adding_problem").draw(40, 20)
+    marked = [inputs[row, :, 0][inputs[row, :, 1] == 1] for row in range(40)]
+    assert [len(numbers) for numbers in marked] == [2] * 40
     torch.testing.assert_close(torch.stack([numbers.sum() for numbers in marked]), sums)
 
 
-def test_adding_takes_an_update(recipe: Load) -> None:
+def test_adding_marks_one_number_in_each_half(recipe: Load) -> None:
+    inputs, _ = recipe("adding_problem").draw(40, 20)
+    assert (inputs[:, :10, 1].sum(1) == 1).all()
+    assert (inputs[:, 10:, 1].sum(1) == 1).all()
+
+
+def test_adding_beats_the_constant_answer_on_short_sequences(recipe: Load) -> None:
+    torch.manual_seed(0)
     module = recipe("adding_problem")
-    model = module.Adder(4)
-    module.train(model, 2, 10)
-    assert module.mean_squared_error(model, 10, samples=10) > 0
+    model = module.Adder(16)
+    module.train(model, 300, 10)
+    assert module.mean_squared_error(model, 10) < 0.167 / 4
 
 
 def test_temporal_order_names_the_two_marked_symbols(recipe: Load) -> None:
@@ -46,10 +57,10 @@ def test_temporal_order_names_the_two_marked_symbols(recipe: Load) -> None:
     assert [2 * first + second for first, second in marked] == classes.tolist()
 
 
-def test_temporal_order_takes_an_update(recipe: Load) -> None:
+def test_temporal_order_clips_every_update_under_a_tiny_limit(recipe: Load) -> None:
     module = recipe("temporal_order")
     model = module.Order(6)
-    module.train(model, 2, 12, clip_norm=1.0)
+    assert module.train(model, 2, 12, clip_norm=1e-6) == 1
     assert 0 < module.errors(model, 12, samples=100) < 100
 
 
@@ -57,7 +68,7 @@ def test_embedded_reber_strings_are_accepted_by_another_automaton(recipe: Load) 
     module, chance = recipe("reber_grammar"), random.Random(0)
     for _ in range(300):
         string, following = module.embedded_string(chance)
-        assert string[0] == "B"
+        assert string[0] + string[-1] == "BE"
         assert string[1] == string[-2]
         assert accepts(string[2:-2])
         assert all(symbol in may for symbol, may in zip(string[1:], following, strict=True))
@@ -75,18 +86,43 @@ def accepts(string: str) -> bool:
     return string[0] == "B" and string[-1] == "E" and state == "5"
 
 
+def test_strings_to_test_are_not_among_those_to_train_on(recipe: Load) -> None:
+    training, test = recipe("reber_grammar").draw_sets(random.Random(0))
+    assert (len(training), len(test)) == (256, 256)
+    assert not {string for string, _ in training} & {string for string, _ in test}
+
+
 def test_a_network_that_knows_nothing_does_not_succeed(recipe: Load) -> None:
-    assert recipe("reber_grammar").sequences_to_success(seed=0, most=100, hidden_size=4) is None
+    module = recipe("reber_grammar")
+    done = module.strings_to_success(0, most=100, hidden_size=4, learning_rate=1e-2)
+    assert done is None
 
 
-def test_the_commands_of_recipes_are_understood(recipe: Load, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("tiny_shakespeare", "CPU"), ("tiny_shakespeare", "GPU"), ("ptb_zaremba_medium", "SETTINGS")],
+)
+def test_settings_of_recipes_are_settings_of_text(recipe: Load, name: str, settings: str) -> None:
+    chosen = getattr(recipe(name), settings)
+    fields = {option.replace("-", "_"): value for option, value in chosen.items()}
+    assert TextSettings(data="text.txt", **fields).schedule == chosen["schedule"]
+
+
+def test_tiny_shakespeare_runs_from_text_to_figures(recipe: Load, tmp_path: Path) -> None:
     module = recipe("tiny_shakespeare")
     text = tmp_path / "text.txt"
     text.write_text("to be or not to be\n" * 400)
-    settings = module.CPU | {"updates": 1, "hidden-size": 4, "cache-dir": tmp_path / "cache"}
-    words = [f"--{name}={value}" for name, value in settings.items()]
-    command = [sys.executable, "-m", "ostinato.cli", "train", "text", f"--data={text}"]
-    done = subprocess.run(
-        [*command, *words, f"--run={tmp_path / 'run'}"], capture_output=True, check=False
-    )
-    assert done.returncode == 0, shlex.join(command) + done.stderr.decode()
+    small = {"updates": 1, "hidden-size": 4, "threads": 1, "cache-dir": tmp_path / "cache"}
+    options = module.as_options(module.CPU | small | {"data": text, "run": tmp_path / "run"})
+    command = [sys.executable, "-m", "ostinato.cli", "train", "text", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "validation" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["tiny_shakespeare", "ptb_zaremba_medium"])
+def test_without_data_a_recipe_says_what_is_missing(name: str) -> None:
+    command = [sys.executable, str(RECIPES / f"{name}.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": ""})
+    assert done.returncode == 1
+    assert done.stderr.startswith("skipped: set OSTINATO_DATA to the folder that holds")
