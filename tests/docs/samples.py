@@ -5,7 +5,7 @@
     pycon     run, and what it prints must be what the page shows
     console   shown only
 
-All samples of a page run in order, in one folder. Trainings are shortened, and their text: nobody waits for them.
+All samples of a page run in order, in one folder. Trainings and their text are shortened.
 """
 
 import doctest

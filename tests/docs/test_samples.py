@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from samples import PAGES, run_page
 
+YOUR_TEXT = "It was a dark and stormy night; the rain fell in torrents.\n" * 50
+
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_samples_of_the_page_run(
@@ -16,4 +18,5 @@ def test_samples_of_the_page_run(
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "my-book.txt").write_text(YOUR_TEXT)
     run_page(page)
