@@ -38,13 +38,13 @@ $(DEMO):
 setup: .venv/tools ## install the package and its tools in .venv
 
 demo: .venv/package $(DEMO) ## train a character language model for about three minutes, then let it write
-	$(BIN)/ostinato train text --data $(DEMO) --updates 600 --hidden-size 384 --batch-size 32 --window 96
+	$(BIN)/ostinato train text --data $(DEMO) --updates 600 --hidden-size 384 --window 96 --learning-rate 4e-3
 
 test: .venv/tools ## set up and run the tests
 	$(PYTEST)
 
-nightly: .venv/tools ## also the full product of combinations
-	$(PYTEST) -m "nightly or not nightly"
+nightly: .venv/tools ## all tests: also the full product of combinations, and the slow ones
+	$(PYTEST) -m ""
 
 check: .venv/tools ## format, lint, types, and the order of the rooms
 	scripts/check
