@@ -12,6 +12,7 @@ import traceback
 
 from ostinato.cli.commands import find_command, overview
 from ostinato.cli.processes import is_first_process, rank
+from ostinato.cli.termination import ends_on_termination
 from ostinato.errors import EngineError, OstinatoError, TrainingError
 
 _A_PERSONS_MISTAKE = (
@@ -34,7 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        _run(arguments)
+        with ends_on_termination():
+            _run(arguments)
         sys.stdout.flush()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 2

@@ -1,6 +1,10 @@
 """Every end of a command has its exit code and one message."""
 
+import contextlib
+import os
+import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -70,6 +74,22 @@ def test_exit_code_says_how_training_ended(
     error: BaseException, exit_code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert _main_when_training_raises(error, monkeypatch) == exit_code
+
+
+def test_termination_outside_training_ends_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = []
+
+    def train(settings, observer):
+        with contextlib.ExitStack() as stack:
+            stack.callback(closed.append, True)
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+
+    monkeypatch.setattr(ostinato.tasks.text, "train", train)
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["train", "text", "--data", "a"]) == 143
+    assert closed == [True]
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_unexpected_failure_tells_how_to_see_the_traceback(
