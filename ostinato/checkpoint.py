@@ -1,9 +1,9 @@
 """Checkpoints that cannot be half written and cannot go bad unnoticed.
 
 A checkpoint is a folder of safetensors files and a `manifest.json` with the SHA-256 of each, the
-format's version and whatever else its writer wants to remember. It is written beside its place,
-flushed to disk and renamed, so that a reader finds all of it or nothing. Pointers (`last`, `best`)
-are one-line files replaced in the same way.
+format's version and whatever else its writer wants to remember; the manifest has a SHA-256 of its
+own. It is written beside its place, flushed to disk and renamed, so that a reader finds all of it
+or nothing. Pointers (`last`, `best`) are one-line files replaced in the same way.
 """
 
 import hashlib
@@ -21,7 +21,8 @@ from torch import Tensor
 
 from ostinato.errors import CheckpointError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Since 2 the manifest proves itself; 1 is read still."""
 MANIFEST = "manifest.json"
 
 
@@ -36,13 +37,14 @@ class Checkpoint:
 def save_checkpoint(
     folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], manifest: Mapping[str, Any]
 ) -> None:
-    """Write a checkpoint so that at every instant `folder` is either complete or not there.
+    """Write a checkpoint so that at every instant `load_checkpoint` finds a complete one.
 
     Args:
-        folder: where it will lie; one that lies there already is replaced.
+        folder: where it will lie. One that lies there already is replaced; until the new one is in
+            its place, the old one can be read.
         tensors: groups of named tensors, each group a file. Tensors that share their memory, as
             tied weights do, are stored once, and the tie is recorded.
-        manifest: anything that JSON can hold.
+        manifest: anything that JSON can hold; NaN and infinity are not among it.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = folder.with_name(f"{folder.name}.writing-{os.getpid()}")
@@ -56,12 +58,10 @@ def save_checkpoint(
         _flush(path)
         files[path.name] = _sha256(path)
     content = {"format": FORMAT_VERSION, "files": files, "ties": ties, "content": dict(manifest)}
+    content = json.loads(json.dumps(content, allow_nan=False))  # as it will be read
+    content["sha256"] = _sha256_of(content)
     write_text(beside / MANIFEST, json.dumps(content, indent=1))
-    _flush(beside)
-    if folder.exists():
-        shutil.rmtree(folder)
-    beside.rename(folder)
-    _flush(folder.parent)
+    _put_in_place(beside, folder)
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
@@ -70,6 +70,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     Raises:
         CheckpointError: it is missing, damaged, or written by a newer version.
     """
+    folder = _complete_one(folder)
     content = _read_manifest(folder)
     tensors = {}
     for name, expected in content["files"].items():
@@ -102,6 +103,27 @@ def write_text(path: Path, text: str) -> None:
     _flush(path.parent)
 
 
+def _put_in_place(beside: Path, folder: Path) -> None:
+    """Rename `beside` to `folder`; one that was there steps aside until then, and goes after."""
+    replaced = _replaced(folder)
+    if folder.exists():
+        shutil.rmtree(replaced, ignore_errors=True)
+        folder.rename(replaced)
+    beside.rename(folder)
+    _flush(folder.parent)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _complete_one(folder: Path) -> Path:
+    """`folder`, or the one that had stepped aside when its writer was killed."""
+    replaced = _replaced(folder)
+    return replaced if replaced.is_dir() and not folder.is_dir() else folder
+
+
+def _replaced(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.replaced")
+
+
 def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     try:
@@ -115,6 +137,10 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{folder} has format {version} and this version of Ostinato reads up to "
             f"{FORMAT_VERSION}; install a newer one"
+        )
+    if version != 1 and content.pop("sha256", None) != _sha256_of(content):
+        raise CheckpointError(
+            f"{path} is damaged: it is not what was written; use another checkpoint of this run"
         )
     return content
 
@@ -138,6 +164,11 @@ def _untie(named: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, st
 def _sha256(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sha256_of(content: Mapping[str, Any]) -> str:
+    """SHA-256 of what JSON can hold, however it is laid out."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _flush(path: Path) -> None:

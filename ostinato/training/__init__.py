@@ -5,12 +5,13 @@ It takes a model and something that gives windows, and knows nothing of either.
 
 from ostinato.training.averaging import Averaging
 from ostinato.training.clipping import Clipping
+from ostinato.training.device import choose_device
 from ostinato.training.interruption import Interrupted
 from ostinato.training.journal import Journal, load_model_weights
 from ostinato.training.metrics import Metrics, read_metrics
 from ostinato.training.observer import Observer
 from ostinato.training.optimisers import OPTIMISERS, build_optimiser
-from ostinato.training.plan import Optimisation, TrainingPlan, choose_device
+from ostinato.training.plan import Optimisation, TrainingPlan
 from ostinato.training.processes import Processes, join_processes
 from ostinato.training.schedules import SCHEDULES, Schedule
 from ostinato.training.through_time import ThroughTime, WindowLoss

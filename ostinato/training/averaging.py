@@ -12,8 +12,9 @@ class Averaging:
     """The mean of the weights over all updates since the trigger.
 
     Averaging begins after a validation that is worse than the best of all but the last `patience`
-    validations before it. From then on evaluation uses the mean, and training goes on with the
-    weights themselves.
+    validations before it, as in the authors' code (their printed algorithm compares with the last
+    n instead, which any noise would trigger). From then on evaluation uses the mean, and training
+    goes on with the weights themselves.
 
     Args:
         model: whose parameters are averaged.

@@ -42,5 +42,7 @@ class Clipping:
         if self.norm is not None:
             now = before if self.value is None else torch.nn.utils.get_total_norm(gradients)
             clipped = clipped | (now > self.norm)
+            # A gradient that is not finite stays as it is, so that the guard can name its place.
+            now = torch.where(now.isfinite(), now, 0.0)
             torch.nn.utils.clip_grads_with_norm_(parameters, self.norm, now)
         return before, clipped

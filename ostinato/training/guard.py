@@ -5,42 +5,69 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ostinato.errors import TrainingError
 
 
-def check_inputs(window: Any, update: int) -> None:
-    """Raise TrainingError where floating inputs hold NaN or infinity."""
+def find_bad_input(window: Any, update: int) -> str | None:
+    """What to say where floating inputs hold NaN or infinity; None where all is well."""
     inputs: Tensor = window.inputs
-    if inputs.is_floating_point() and not bool(torch.isfinite(inputs).all()):
-        bad = ~torch.isfinite(inputs).flatten(2).all(2)
-        raise TrainingError(_message("an input", update, window, bad, 0))
+    if not inputs.is_floating_point() or bool(torch.isfinite(inputs).all()):
+        return None
+    bad = ~torch.isfinite(inputs).flatten(2).all(2)
+    return _message("an input", update, window, bad, 0)
 
 
-def check_update(
-    loss: float, norm: float, update: int, window: Any, losses: Iterable[tuple[int, Tensor]]
-) -> None:
-    """Raise TrainingError where loss or gradient is NaN or infinite.
+def find_bad_update(
+    figures: tuple[float, float],
+    update: int,
+    window: Any,
+    losses: Iterable[tuple[int, Tensor]],
+    model: nn.Module,
+) -> str | None:
+    """What to say where the loss or the gradient is NaN or infinite; None where nothing is known.
 
     Args:
-        loss, norm: of this update.
+        figures: the loss and the gradient's norm.
         update: its number, from 1.
         window: what it read.
         losses: for each slice of the batch, the step that its losses begin with, and the losses.
+        model: holds the gradient.
     """
-    if math.isfinite(loss) and math.isfinite(norm):
-        return
+    loss, norm = figures
     row = 0
     for first_step, part in losses:
         bad = ~torch.isfinite(part)
         if bool(bad.any()):
-            raise TrainingError(_message("the loss", update, window, bad, first_step, row))
+            return _message("the loss", update, window, bad, first_step, row)
         row += part.shape[0]
-    raise TrainingError(
-        f"update {update}: the gradient is not finite (norm {norm}) though the loss is "
-        f"({loss:.4f} nats a unit), in {window.where}; {_ADVICE}"
+    if not math.isfinite(loss):
+        return None
+    return (
+        f"update {update}: the gradient of {_first_bad_gradient(model)} is not finite (norm "
+        f"{norm}) though the loss is ({loss:.4f} nats a unit), in {window.where}; {_ADVICE}"
     )
+
+
+def check_validation(loss: float, update: int) -> None:
+    """Raise TrainingError where a validation's loss is NaN or infinite."""
+    if not math.isfinite(loss):
+        raise TrainingError(
+            f"update {update}: the validation loss after it is {loss}; training stopped, and the "
+            "checkpoint before it is kept; try a lower learning rate or clip the gradient"
+        )
+
+
+def check_weights(model: nn.Module, update: int) -> None:
+    """Raise TrainingError where a weight is NaN or infinite, before that becomes a checkpoint."""
+    for name, parameter in model.named_parameters():
+        if not bool(torch.isfinite(parameter).all()):
+            raise TrainingError(
+                f"update {update}: the weights {name} are no longer finite after it; training "
+                "stopped, and the checkpoint before it is kept; try a lower learning rate or clip "
+                "the gradient"
+            )
 
 
 _ADVICE = (
@@ -57,3 +84,10 @@ def _message(
         f"update {update}: {what} is not a finite number at sample {row + first_row}, step "
         f"{step + first_step} of the batch, in {window.where}; {_ADVICE}"
     )
+
+
+def _first_bad_gradient(model: nn.Module) -> str:
+    for name, parameter in model.named_parameters():
+        if parameter.grad is not None and not bool(torch.isfinite(parameter.grad).all()):
+            return name
+    return "all parameters together"

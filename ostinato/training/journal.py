@@ -62,25 +62,33 @@ class Journal:
         best: bool,
     ) -> Path:
         """Write the checkpoint of `update`, point `last` (and `best`) to it, drop the others."""
-        name = f"update-{update:08d}"
-        folder = self.checkpoints / name
+        self.metrics.flush()
+        name = self._free_name(update)
         content = {**manifest, "update": update, "fingerprint": self.fingerprint}
-        if self.find("last") == folder:
-            # Never take away what `last` points to: the new one gets another name.
-            name += "-again"
-            folder = self.checkpoints / name
-        save_checkpoint(folder, tensors, content)
-        write_text(self.checkpoints / "last", name)
+        save_checkpoint(self.checkpoints / name, tensors, content)
         if best:
+            # Before `last`: a run killed between the two comes here again. The other way round
+            # `last` would know of a best that `best` never came to point to.
             write_text(self.checkpoints / "best", name)
+        write_text(self.checkpoints / "last", name)
         self._drop_others()
-        return folder
+        return self.checkpoints / name
+
+    def _free_name(self, update: int) -> str:
+        """A name that nothing points to, so that what is pointed to is never taken away."""
+        name = f"update-{update:08d}"
+        while self.checkpoints / name in (self.find("last"), self.find("best")):
+            name += "-again"
+        return name
 
     def _drop_others(self) -> None:
-        kept = {self.find("last"), self.find("best")}
-        for folder in self.checkpoints.iterdir():
-            if folder.is_dir() and folder not in kept:
-                shutil.rmtree(folder)
+        """Drop older checkpoints, and what a killed process left half written."""
+        kept = {"last", "best"} | {path.name for path in (self.find(), self.find("best")) if path}
+        for path in self.checkpoints.iterdir():
+            if path.is_dir() and path.name not in kept:
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name not in kept:
+                path.unlink(missing_ok=True)
 
 
 def load_model_weights(folder: Path, pointer: str = "best") -> Checkpoint:

@@ -1,6 +1,7 @@
 """The run's figures as JSON lines, one record a line."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,17 @@ class Metrics:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
+
+    def flush(self) -> None:
+        """Put what was written on the disk, so that no checkpoint knows of more than it."""
+        if self.path.exists():
+            with open(self.path, "rb") as file:
+                os.fsync(file.fileno())
+
+    def last(self) -> dict[str, Any]:
+        """The last record; empty where there is none."""
+        records = read_metrics(self.path) if self.path.exists() else []
+        return records[-1] if records else {}
 
     def cut_after(self, update: int) -> None:
         """Drop what was written after the checkpoint of `update`, and a half-written last line."""

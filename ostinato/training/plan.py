@@ -26,6 +26,7 @@ class TrainingPlan:
             the gradient is that of the whole batch: less memory, the same result.
         patience: validations in a row without a new best before the run stops early. None: never.
         workers: processes that read ahead. The order of the data does not depend on it.
+        checkpoint_seconds: a checkpoint is also written so many seconds after the last. None: not.
     """
 
     updates: int
@@ -37,6 +38,7 @@ class TrainingPlan:
     micro_batches: int = 1
     patience: int | None = None
     workers: int = 0
+    checkpoint_seconds: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("validate_every", "checkpoint_every", "record_every", "micro_batches"):
@@ -44,6 +46,12 @@ class TrainingPlan:
                 raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.updates < 0 or self.workers < 0:
             raise SettingsError("updates and workers must not be negative")
+        if self.patience is not None and self.patience < 1:
+            raise SettingsError(f"patience must be at least 1 or left out, got {self.patience}")
+        if self.checkpoint_seconds is not None and not self.checkpoint_seconds > 0:
+            raise SettingsError(
+                f"checkpoint_seconds must be greater than 0, got {self.checkpoint_seconds}"
+            )
         if self.precision not in ("32", "bf16"):
             raise SettingsError(f'precision must be "32" or "bf16", got {self.precision!r}')
 
@@ -65,16 +73,3 @@ class Optimisation:
         for group, rate in zip(self.optimiser.param_groups, self.base_rates, strict=True):
             group["lr"] = rate * factor
         return self.base_rates[0] * factor
-
-
-def choose_device(name: str) -> torch.device:
-    """The device of this name; "auto" takes the GPU where there is one.
-
-    Raises:
-        SettingsError: the machine does not have it.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise SettingsError("device cuda was asked for, but torch finds no GPU; use cpu or auto")
-    return torch.device(name)

@@ -33,7 +33,7 @@ class Schedule:
     every: int = 1
     start: int = 0
     patience: int = 0
-    best: float = math.inf
+    best: float | None = None
     waited: int = 0
     reached: float = 1.0
 
@@ -60,7 +60,7 @@ class Schedule:
         """Tell of a validation; only the plateau listens."""
         if self.kind != "plateau":
             return
-        if loss < self.best:
+        if self.best is None or loss < self.best:
             self.best, self.waited = loss, 0
             return
         self.waited += 1

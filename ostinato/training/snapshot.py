@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ostinato.checkpoint import Checkpoint
@@ -12,6 +11,7 @@ from ostinato.state import map_state, tensors
 from ostinato.training.optimisers import load_optimiser_state, optimiser_state
 from ostinato.training.plan import Optimisation
 from ostinato.training.processes import Processes
+from ostinato.training.random_state import random_state, set_random_state
 
 
 @dataclass
@@ -35,7 +35,7 @@ def take_snapshot(
 ) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
     """Tensors in groups, and what JSON can hold. Every process takes part; the first one saves."""
     optimiser_tensors, optimiser_rest = optimiser_state(optimisation.optimiser)
-    mine = {"random": _random_state(), "carried": _carried(place.carried)}
+    mine = {"random": random_state(), "carried": _carried(place.carried)}
     everyone = processes.gather(mine)
     groups = {
         "model": {k: v for k, v in model.state_dict().items() if isinstance(v, Tensor)},
@@ -84,7 +84,7 @@ def restore_snapshot(
         optimisation.averaging.load(groups.get("averages", {}), content["averaging"])
     place = content["place"]
     carried = _restored_state(groups.get("carried", {}), objective, place, processes.rank)
-    _set_random_state(groups["random"], processes.rank)
+    set_random_state(_of_rank(groups["random"], processes.rank))
     return Place(
         place["update"], place["epoch"], place["window"], carried, place["best"], place["waited"]
     )
@@ -107,17 +107,9 @@ def _restored_state(
     return map_state(lambda old: next(parts).to(old.device), like)
 
 
-def _random_state() -> dict[str, Tensor]:
-    state = {"torch": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state()
-    return state
-
-
-def _set_random_state(stored: dict[str, Tensor], rank: int) -> None:
-    torch.set_rng_state(stored[f"{rank}.torch"])
-    if torch.cuda.is_available() and f"{rank}.cuda" in stored:
-        torch.cuda.set_rng_state(stored[f"{rank}.cuda"])
+def _of_rank(stored: dict[str, Tensor], rank: int) -> dict[str, Tensor]:
+    start = f"{rank}."
+    return {name.removeprefix(start): t for name, t in stored.items() if name.startswith(start)}
 
 
 def _by_rank(everyone: list[dict[str, dict[str, Tensor]]], group: str) -> dict[str, Tensor]:

@@ -65,6 +65,10 @@ class WindowLoss(NamedTuple):
 class ThroughTime(nn.Module):
     """The loss of a window, and the state handed to the next.
 
+    Where the next window starts inside this one (b > u) the model runs twice, before and after
+    that step, and masks that a call draws once for all its steps (recurrent or locked dropout) are
+    drawn anew for the second.
+
     Args:
         model: offers `initial_state`, `forward(inputs, state, resets=)` and
             `loss(outputs, targets)` -> (batch, time).
@@ -83,7 +87,8 @@ class ThroughTime(nn.Module):
         outputs, following = self._read(window, state)
         first = _first_counted(window.counted)
         losses = self.model.loss(outputs[:, first:], window.targets[:, first:])  # pyright: ignore[reportCallIssue]
-        losses = torch.where(window.counted[:, first:], losses, 0.0)
+        counted = window.counted[:, first:].to(losses.device, non_blocking=True)
+        losses = torch.where(counted, losses, 0.0)
         return WindowLoss(losses.sum(), losses.detach(), first, following)
 
     def _read(self, window: WindowLike, state: Any) -> tuple[Tensor, Any]:

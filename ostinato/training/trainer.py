@@ -4,22 +4,30 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from ostinato.errors import TrainingError
-from ostinato.state import select, stack
+from ostinato.errors import SettingsError, TrainingError
+from ostinato.state import stack
+from ostinato.training.device import move_window
 from ostinato.training.environment import describe_environment, differences
-from ostinato.training.guard import check_inputs, check_update
+from ostinato.training.guard import (
+    check_validation,
+    check_weights,
+    find_bad_input,
+    find_bad_update,
+)
 from ostinato.training.interruption import Interrupted, StopRequest, stop_on_signals
 from ostinato.training.journal import Journal
+from ostinato.training.micro_batches import slices
 from ostinato.training.observer import Observer
 from ostinato.training.plan import Optimisation, TrainingPlan
 from ostinato.training.processes import Processes
 from ostinato.training.snapshot import Place, restore_snapshot, take_snapshot
+from ostinato.training.tally import Tally
 from ostinato.training.through_time import ThroughTime
 
 Validate = Callable[[nn.Module], dict[str, Any]]
@@ -61,9 +69,13 @@ class Trainer:
         self.observer = observer or Observer()
         self.processes = processes or Processes()
         self.parameters = [p for p in objective.parameters() if p.requires_grad]
+        if not self.parameters:
+            raise SettingsError("the model has no parameter that can be trained")
         self.device = self.parameters[0].device
+        self.environment: dict[str, Any] = {}
         self.place = Place()
-        self.tally = _Tally()
+        self.tally = Tally()
+        self.saved_at = time.monotonic()
 
     def run(self, *, resume: bool = False) -> dict[str, Any]:
         """Train to the end of the plan.
@@ -75,49 +87,55 @@ class Trainer:
             The last record: update, epoch and the figures of the last validation.
 
         Raises:
-            TrainingError: NaN or infinity in an input, a loss or a gradient.
+            TrainingError: NaN or infinity in an input, a loss, a gradient or a weight.
+            CheckpointError: the run's last checkpoint cannot be gone on from.
             Interrupted: Ctrl-C or SIGTERM, after a checkpoint.
         """
-        self._start(resume)
         self.objective.train()
-        record: dict[str, Any] = {}
+        self.environment = describe_environment(self.device, self.objective)
+        record = self._start(resume)
         with stop_on_signals() as request:
             for window in self._all_windows():
-                self._update(window)
-                record = self._after_update(request) or record
-                if record.get("stopped_early"):
-                    break
+                wishes = self._update(window, request)
+                record = self._after_update(wishes) or record
         self.observer.finished(record)
         return record
 
-    def _start(self, resume: bool) -> None:
+    def _start(self, resume: bool) -> dict[str, Any]:
+        """Make ready to train or to go on; gives the last record there is."""
         checkpoint = self.journal.load() if resume else None
         if checkpoint is None:
             self.processes.same_start(self.objective)
-            if self.processes.is_first:
-                self.journal.metrics.cut_after(-1)
         else:
             self.place = restore_snapshot(
                 checkpoint, self.objective, self.optimisation, self.processes
             )
-            for text in differences(checkpoint.manifest["environment"], self._environment()):
+            self.tally.load(checkpoint.manifest.get("tally", {}))
+            for text in differences(checkpoint.manifest["environment"], self.environment):
                 self.observer.noted(f"not bit-identical from here on: {text}")
-            if self.processes.is_first:
-                self.journal.metrics.cut_after(self.place.update)
+        record: dict[str, Any] = {}
+        if self.processes.is_first:
+            self.journal.metrics.cut_after(-1 if checkpoint is None else self.place.update)
+            record = self.journal.metrics.last()
         self.observer.training_started(self.plan.updates, self.place.update)
+        self.tally.restart_clock()
+        return self.processes.from_first(record)
 
-    def _environment(self) -> dict[str, Any]:
-        return describe_environment(self.device)
+    def _has_ended(self) -> bool:
+        """Whether all updates are done, or the plan's patience is at its end."""
+        patience = self.plan.patience
+        out_of_patience = patience is not None and self.place.waited >= patience
+        return self.place.update >= self.plan.updates or out_of_patience
 
     def _all_windows(self) -> Iterator[Any]:
-        """Windows, epoch after epoch, until the plan's updates are done."""
-        while self.place.update < self.plan.updates:
+        """Windows, epoch after epoch, until the run has ended."""
+        while not self._has_ended():
             epoch = self.windows(self.place.epoch)
             if len(epoch) == 0:
                 raise TrainingError("there is nothing to train on: the epoch has no windows")
             for window in self._read(epoch, self.place.window):
                 yield window
-                if self.place.update >= self.plan.updates:
+                if self._has_ended():
                     return
             self.place.epoch, self.place.window = self.place.epoch + 1, 0
 
@@ -137,48 +155,75 @@ class Trainer:
             )
         )
 
-    def _update(self, window: Any) -> None:
-        """One update from one window."""
-        place, units = self.place, window.units
-        window = _to_device(window, self.device)
-        check_inputs(window, place.update + 1)
+    def _update(self, window: Any, request: StopRequest) -> "_Wishes":
+        """One update from one window; gives what the processes wish for after it."""
+        place = self.place
         rate = self.optimisation.set_rate(place.update)
-        count = self._count(units)
-        carried = None if window.fresh else place.carried
+        place.update, place.window = place.update + 1, place.window + 1
+        count = self._count(window)
+        window = move_window(window, self.device)
+        total, losses = self._backward(window, count)
+        self.processes.sum_gradients(self.parameters)
+        norm, clipped = self.plan.clipping.apply(self.parameters)
+        # The only wait for the device in an update: all figures come in one message.
+        shared = self.processes.sum(torch.cat([total.view(1), self._wishes(request)]))
+        figures = torch.cat([shared, torch.stack([norm.double(), clipped.double()])]).tolist()
+        loss, norm_before, was_clipped = figures[0] / count, figures[-2], figures[-1]
+        if not (math.isfinite(loss) and math.isfinite(norm_before)):
+            self._stop_at(window, loss, norm_before, losses)
+        self.optimisation.optimiser.step()
+        self.optimisation.optimiser.zero_grad()
+        if self.optimisation.averaging is not None:
+            self.optimisation.averaging.updated()
+        self.tally.add(loss, norm_before, was_clipped, rate, count)
+        return _Wishes(*figures[1:-2])
+
+    def _count(self, window: Any) -> int:
+        """Counted targets of the window, over all processes, at least 1; refuses bad inputs."""
+        problem = find_bad_input(window, self.place.update)
+        units, problems = window.units, int(problem is not None)
+        if self.processes.world_size > 1:
+            both = torch.tensor([units, problems], device=self.device)
+            units, problems = self.processes.sum(both).tolist()
+        if problems:
+            self.processes.stop_together(problem)
+        return max(1, units)
+
+    def _backward(self, window: Any, count: int) -> tuple[Tensor, list[tuple[int, Tensor]]]:
+        """Add the gradient of the window up; gives its total loss and all losses, by slice."""
+        carried = None if window.fresh else self.place.carried
         totals, losses, states = [], [], []
-        for part, state in _slices(window, carried, self.plan.micro_batches):
+        for part, state in slices(window, carried, self.plan.micro_batches):
             with self._autocast():
                 result = self.objective(part, state)
             (result.total / count).backward()
             totals.append(result.total.detach())
             losses.append((result.first_step, result.losses))
             states.append(result.carried)
-        place.carried = states[0] if len(states) == 1 else stack(states)
-        place.update, place.window = place.update + 1, place.window + 1
-        self.processes.sum_gradients(self.parameters)
-        norm, clipped = self.plan.clipping.apply(self.parameters)
-        total = self.processes.sum(torch.stack(totals).sum())
-        figures = torch.stack([total.float() / count, norm.float(), clipped.float()])
-        loss, gradient_norm, was_clipped = figures.tolist()
-        check_update(loss, gradient_norm, place.update, window, losses)
-        self.optimisation.optimiser.step()
-        self.optimisation.optimiser.zero_grad()
-        if self.optimisation.averaging is not None:
-            self.optimisation.averaging.updated()
-        self.tally.add(loss, gradient_norm, was_clipped, rate, count)
+        self.place.carried = states[0] if len(states) == 1 else stack(states)
+        return torch.stack(totals).sum().double(), losses
 
-    def _count(self, units: int) -> int:
-        """Counted targets of the window, over all processes; at least 1."""
-        if self.processes.world_size > 1:
-            units = int(self.processes.sum(torch.tensor(units, device=self.device)))
-        return max(1, units)
+    def _wishes(self, request: StopRequest) -> Tensor:
+        """This process's wishes, as numbers that can be added up."""
+        seconds = self.plan.checkpoint_seconds
+        due = seconds is not None and time.monotonic() - self.saved_at >= seconds
+        mine = _Wishes(request.exit_code == 130, request.exit_code == 143, due)
+        return torch.tensor(mine, dtype=torch.double, device=self.device)
+
+    def _stop_at(
+        self, window: Any, loss: float, norm: float, losses: list[tuple[int, Tensor]]
+    ) -> None:
+        """Stop every process, in the words of the one whose window is at fault."""
+        update, model = self.place.update, self.objective.model
+        self.processes.stop_together(find_bad_update((loss, norm), update, window, losses, model))
+        raise TrainingError(f"update {update}: the loss is {loss}, too large to be added up")
 
     def _autocast(self) -> Any:
         if self.plan.precision == "32":
             return nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
 
-    def _after_update(self, request: StopRequest) -> dict[str, Any] | None:
+    def _after_update(self, wishes: "_Wishes") -> dict[str, Any] | None:
         """Records, validation and checkpoint, where due; stops where asked to."""
         update, plan = self.place.update, self.plan
         ended = update >= plan.updates
@@ -187,11 +232,11 @@ class Trainer:
         record, improved = None, False
         if self.validate is not None and (update % plan.validate_every == 0 or ended):
             record, improved = self._validate()
-        stop = self.processes.from_first(request.exit_code)
-        if ended or stop or record is not None or update % plan.checkpoint_every == 0:
+        due = wishes.save or update % plan.checkpoint_every == 0
+        if ended or wishes.stop or record is not None or due:
             self._checkpoint(best=improved)
-        if stop and not ended:
-            raise Interrupted(stop)
+        if wishes.stop and not self._has_ended():
+            raise Interrupted(143 if wishes.terminate else 130)
         return record or ({"update": update, "epoch": self.place.epoch} if ended else None)
 
     def _record(self, record: dict[str, Any]) -> None:
@@ -210,7 +255,8 @@ class Trainer:
             self.objective.train()
         figures = self.processes.from_first(figures)
         loss, place = figures["nats_per_unit"], self.place
-        improved = math.isfinite(loss) and (place.best is None or loss < place.best)
+        check_validation(loss, place.update)
+        improved = place.best is None or loss < place.best
         place.best, place.waited = (loss, 0) if improved else (place.best, place.waited + 1)
         self.optimisation.schedule.validated(loss)
         if self.optimisation.averaging is not None:
@@ -225,72 +271,29 @@ class Trainer:
         return record, improved
 
     def _checkpoint(self, *, best: bool) -> None:
+        check_weights(self.objective.model, self.place.update)
         tensors, content = take_snapshot(
             self.objective.model, self.optimisation, self.place, self.processes
         )
         if self.processes.is_first:
-            content["environment"] = self._environment()
-            content["finished"] = self.place.update >= self.plan.updates
+            content["environment"] = self.environment
+            content["finished"] = self._has_ended()
+            content["tally"] = self.tally.state()
             folder = self.journal.save(self.place.update, tensors, content, best=best)
             self.observer.checkpointed(folder)
+        self.saved_at = time.monotonic()
 
 
-class _Tally:
-    """Sums over the updates that one line of metrics covers."""
+class _Wishes(NamedTuple):
+    """What is wished for after an update, each the number of processes that do (0: none).
 
-    def __init__(self) -> None:
-        self._clear()
-        self.since = time.perf_counter()
+    `interrupt`: stop, as Ctrl-C does; `terminate`: stop, as SIGTERM does; `save`: a checkpoint.
+    """
 
-    def _clear(self) -> None:
-        self.updates, self.units = 0, 0
-        self.nats, self.norm, self.clipped, self.rate = 0.0, 0.0, 0.0, 0.0
+    interrupt: float
+    terminate: float
+    save: float
 
-    def add(self, nats: float, norm: float, clipped: float, rate: float, units: int) -> None:
-        self.updates, self.units, self.rate = self.updates + 1, self.units + units, rate
-        self.nats, self.norm = self.nats + nats * units, self.norm + norm
-        self.clipped += clipped
-
-    def summary(self) -> dict[str, float]:
-        """The record of these updates; the sums start again from zero."""
-        now, updates = time.perf_counter(), max(1, self.updates)
-        seconds = max(now - self.since, 1e-9)
-        record = {
-            "nats_per_unit": self.nats / max(1, self.units),
-            "gradient_norm": self.norm / updates,
-            "clipped_share": self.clipped / updates,
-            "learning_rate": self.rate,
-            "units_per_s": self.units / seconds,
-            "updates_per_s": self.updates / seconds,
-        }
-        self._clear()
-        self.since = now
-        return record
-
-    def restart_clock(self) -> None:
-        """Leave out of the speed what was no training."""
-        self.since = time.perf_counter()
-
-
-def _to_device(window: Any, device: torch.device) -> Any:
-    if device.type == "cpu":
-        return window
-    moved = {
-        name: value.to(device, non_blocking=True)
-        for name, value in window._asdict().items()
-        if isinstance(value, Tensor)
-    }
-    return window._replace(**moved)
-
-
-def _slices(window: Any, carried: Any, count: int) -> Iterator[tuple[Any, Any]]:
-    """The window's rows in `count` slices, each with its rows of the carried state."""
-    if count == 1:
-        yield window, carried
-        return
-    rows = window.inputs.shape[0]
-    size = -(-rows // count)
-    for start in range(0, rows, size):
-        part = slice(start, start + size)
-        tensors = {k: v[part] for k, v in window._asdict().items() if isinstance(v, Tensor)}
-        yield window._replace(**tensors), None if carried is None else select(carried, part)
+    @property
+    def stop(self) -> bool:
+        return bool(self.interrupt or self.terminate)
