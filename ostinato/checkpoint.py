@@ -75,17 +75,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     tensors = {}
     for name, expected in content["files"].items():
         path = folder / name
-        if not path.is_file():
-            raise CheckpointError(f"{path} is missing, so this checkpoint cannot be used")
-        if _sha256(path) != expected:
-            raise CheckpointError(
-                f"{path} is damaged: its SHA-256 is not the one its manifest names; "
-                "use another checkpoint of this run"
-            )
-        try:
-            group = load_file(path)
-        except SafetensorError as problem:
-            raise CheckpointError(f"{path} cannot be read: {problem}") from problem
+        group = _read_group(path, expected)
         for name_of_copy, original in content["ties"][path.stem].items():
             group[name_of_copy] = group[original]
         tensors[path.stem] = group
@@ -101,6 +91,21 @@ def write_text(path: Path, text: str) -> None:
         os.fsync(file.fileno())
     os.replace(beside, path)
     _flush(path.parent)
+
+
+def _read_group(path: Path, expected: str) -> dict[str, Tensor]:
+    """The tensors of a file whose SHA-256 must be the one expected."""
+    try:
+        if _sha256(path) != expected:
+            raise CheckpointError(
+                f"{path} is damaged: its SHA-256 is not the one its manifest names; "
+                "use another checkpoint of this run"
+            )
+        return load_file(path)
+    except FileNotFoundError as problem:
+        raise CheckpointError(f"{path} is missing, so this checkpoint cannot be used") from problem
+    except (OSError, SafetensorError) as problem:
+        raise CheckpointError(f"{path} cannot be read: {problem}") from problem
 
 
 def _put_in_place(beside: Path, folder: Path) -> None:

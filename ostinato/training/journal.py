@@ -43,7 +43,7 @@ class Journal:
         folder = self.find(pointer)
         if folder is None:
             return None
-        checkpoint = load_checkpoint(folder)
+        checkpoint = self._load(pointer, folder)
         made_on = checkpoint.manifest.get("fingerprint", "")
         if self.fingerprint and made_on != self.fingerprint:
             raise CheckpointError(
@@ -52,6 +52,16 @@ class Journal:
                 "the new data from these weights, start a run with --initial-weights"
             )
         return checkpoint
+
+    def _load(self, pointer: str, folder: Path) -> Checkpoint:
+        """The checkpoint in `folder`, or the newer one that a running training put in its place."""
+        try:
+            return load_checkpoint(folder)
+        except CheckpointError:
+            newer = self.find(pointer)
+            if newer is None or newer == folder:
+                raise
+            return self._load(pointer, newer)
 
     def save(
         self,
@@ -83,12 +93,12 @@ class Journal:
 
     def _drop_others(self) -> None:
         """Drop older checkpoints, and what a killed process left half written."""
-        kept = {"last", "best"} | {path.name for path in (self.find(), self.find("best")) if path}
-        for path in self.checkpoints.iterdir():
-            if path.is_dir() and path.name not in kept:
+        kept = {self.find("last"), self.find("best")}
+        for path in self.checkpoints.glob("update-*"):
+            if path not in kept:
                 shutil.rmtree(path, ignore_errors=True)
-            elif path.name not in kept:
-                path.unlink(missing_ok=True)
+        for path in self.checkpoints.glob("*.writing-*"):
+            path.unlink(missing_ok=True)
 
 
 def load_model_weights(folder: Path, pointer: str = "best") -> Checkpoint:
