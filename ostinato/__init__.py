@@ -8,7 +8,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ostinato.cells import Cell, FeedForwardCell, GRUCell, LSTMCell, RNNCell
+    from ostinato.cells import (
+        Cell,
+        FeedForwardCell,
+        GRUCell,
+        IndRNNCell,
+        LinearRecurrenceCell,
+        LSTMCell,
+        MinGRUCell,
+        MinimalGatedUnitCell,
+        MinLSTMCell,
+        RNNCell,
+        SLSTMCell,
+        SRUCell,
+    )
     from ostinato.engine import unroll
     from ostinato.errors import OstinatoError
     from ostinato.layers import GRU, LSTM, RNN, FeedForward, Recurrent, replace
@@ -17,7 +30,9 @@ if TYPE_CHECKING:
         Bidirectional,
         HiddenState,
         LSTMState,
+        MemoryState,
         NoState,
+        SLSTMState,
         detach,
         reset,
         select,
@@ -27,7 +42,20 @@ if TYPE_CHECKING:
     from ostinato.tasks.text import load_run, train_text
 
 _HOMES = {
-    "ostinato.cells": ("Cell", "FeedForwardCell", "GRUCell", "LSTMCell", "RNNCell"),
+    "ostinato.cells": (
+        "Cell",
+        "FeedForwardCell",
+        "GRUCell",
+        "IndRNNCell",
+        "LSTMCell",
+        "LinearRecurrenceCell",
+        "MinGRUCell",
+        "MinLSTMCell",
+        "MinimalGatedUnitCell",
+        "RNNCell",
+        "SLSTMCell",
+        "SRUCell",
+    ),
     "ostinato.engine": ("unroll",),
     "ostinato.errors": ("OstinatoError",),
     "ostinato.layers": ("GRU", "LSTM", "RNN", "FeedForward", "Recurrent", "replace"),
@@ -36,7 +64,9 @@ _HOMES = {
         "Bidirectional",
         "HiddenState",
         "LSTMState",
+        "MemoryState",
         "NoState",
+        "SLSTMState",
         "detach",
         "reset",
         "select",
@@ -57,13 +87,22 @@ __all__ = [
     "FeedForwardCell",
     "GRUCell",
     "HiddenState",
+    "IndRNNCell",
     "LSTMCell",
     "LSTMState",
     "LanguageModel",
+    "LinearRecurrenceCell",
+    "MemoryState",
+    "MinGRUCell",
+    "MinLSTMCell",
+    "MinimalGatedUnitCell",
     "NoState",
     "OstinatoError",
     "RNNCell",
     "Recurrent",
+    "SLSTMCell",
+    "SLSTMState",
+    "SRUCell",
     "detach",
     "load_run",
     "replace",

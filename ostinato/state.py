@@ -38,6 +38,24 @@ class LSTMState(NamedTuple):
     memory: Any
 
 
+class MemoryState(NamedTuple):
+    """The state of an SRU: `memory` C_t (batch, hidden); no step reads the hidden state before."""
+
+    memory: Any
+
+
+class SLSTMState(NamedTuple):
+    """The state of an sLSTM: `hidden` H_t, `memory` C_t, `normaliser` N_t, `stabiliser` M_t.
+
+    Each is (batch, hidden). Memory and normaliser stand for themselves times exp(stabiliser).
+    """
+
+    hidden: Any
+    memory: Any
+    normaliser: Any
+    stabiliser: Any
+
+
 class Bidirectional(NamedTuple):
     """A layer that reads both ways: the state of the `forward` and of the `backward` direction."""
 

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ostinato.engine.reading import Noise, Steps
+from ostinato.engine.compiled import CompiledCall
+from ostinato.engine.parallel import parallel_obstacle
+from ostinato.engine.reading import Noise, Reading, Steps
 from ostinato.errors import EngineError, SettingsError
 
-ENGINES = ("reference", "pointwise", "vendor")
+ENGINES = ("reference", "pointwise", "vendor", "parallel", "compiled")
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,24 @@ def available() -> list[Availability]:
     library = "oneDNN" if torch.backends.mkldnn.is_available() else "torch's own loops"
     kernels = f"{library} on the CPU" + (", cuDNN on the GPU" if torch.cuda.is_available() else "")
     return [
+        _compiled_availability(),
         Availability("vendor", True, f"torch's fused LSTM, GRU and RNN ({kernels})"),
         Availability("pointwise", True, "cells without a state: all steps at once"),
+        Availability("parallel", True, "linear recurrences, asked for: all steps in a few passes"),
         Availability("reference", True, "any cell, a loop over time in PyTorch"),
     ]
+
+
+def _compiled_availability() -> Availability:
+    """The compiled engine, and the machine it writes code for."""
+    try:
+        from ostinato.engine.cpu.target import host_target
+
+        target = host_target()
+    except ImportError:
+        return Availability("compiled", False, "llvmlite is not installed: pip install llvmlite")
+    name = {"avx512": "AVX-512", "avx2": "AVX2"}.get(target.name, "any processor")
+    return Availability("compiled", True, f"any cell, as machine code on the CPU ({name})")
 
 
 def check_engine(engine: str | None) -> None:
@@ -45,8 +61,18 @@ def check_engine(engine: str | None) -> None:
         raise SettingsError(f"engine must be one of {', '.join(ENGINES)} or None, got {engine!r}")
 
 
-def choose(cell: Steps, noise: Noise, *, engine: str | None, all_states: bool) -> Choice:
+def choose(
+    cell: Steps,
+    noise: Noise,
+    *,
+    engine: str | None,
+    all_states: bool,
+    compiled: CompiledCall | None = None,
+) -> Choice:
     """The engine for `cell` under `noise`, or the one asked for.
+
+    Args:
+        compiled: the call as the compiled engine would run it; None: one with whole sequences.
 
     Raises:
         EngineError: the engine asked for cannot compute this; the message says why.
@@ -54,22 +80,51 @@ def choose(cell: Steps, noise: Noise, *, engine: str | None, all_states: bool) -
     check_engine(engine)
     if engine == "reference":
         return Choice("reference", "asked for")
-    if not cell.state_sizes:
-        obstacle = "the cell carries no state" if engine == "vendor" else None
-        choice = Choice("pointwise", "the cell carries no state, so no step waits for another")
-    else:
-        obstacle = vendor_obstacle(cell, noise, all_states=all_states)
-        choice = Choice("vendor", "torch's fused kernel computes the same")
-    if engine is not None and (obstacle or engine != choice.engine):
-        why = obstacle or f"this cell runs on {choice.engine}"
-        raise EngineError(f"the {engine} engine cannot run {type(cell).__name__} here: {why}")
-    return Choice("reference", obstacle) if obstacle else choice
+    if compiled is None:
+        compiled = CompiledCall(cell, None, Reading(), noise, all_states=all_states)
+
+    def obstacle_of(name: str) -> str | None:
+        if name == "parallel":
+            return parallel_obstacle(cell, noise)
+        if not cell.state_sizes or name == "pointwise":
+            return _pointwise_obstacle(cell, name)
+        if name == "vendor":
+            return vendor_obstacle(cell, noise, all_states=all_states)
+        return compiled.obstacle()
+
+    if engine is not None:
+        obstacle = obstacle_of(engine)
+        if obstacle:
+            name = type(cell).__name__
+            raise EngineError(f"the {engine} engine cannot run {name} here: {obstacle}")
+        return Choice(engine, "asked for")
+    obstacles = []
+    for name in ("pointwise", "compiled", "vendor"):
+        obstacle = obstacle_of(name)
+        if obstacle is None:
+            return Choice(name, "; ".join([*obstacles, _REASONS[name]]))
+        if name != "pointwise":
+            obstacles.append(f"{name}: {obstacle}")
+    return Choice("reference", "; ".join(obstacles))
+
+
+_REASONS = {
+    "pointwise": "the cell carries no state, so no step waits for another",
+    "compiled": "the step is compiled for the whole loop",
+    "vendor": "torch's fused kernel computes the same",
+}
+
+
+def _pointwise_obstacle(cell: Steps, name: str) -> str | None:
+    if name == "pointwise":
+        return "the cell carries a state from step to step" if cell.state_sizes else None
+    return "the cell carries no state"
 
 
 def vendor_obstacle(cell: Steps, noise: Noise, *, all_states: bool) -> str | None:
     """Why torch's fused kernels cannot compute this, or None where they can."""
     declared: Any = getattr(cell, "vendor_form", None)
-    form = declared() if declared is not None else None
+    form = declared() if declared is not None and _speaks_for_its_step(cell) else None
     if form is None:
         return f"torch has no fused kernel for {type(cell).__name__} as it is set up"
     if noise.hidden is not None:
@@ -79,3 +134,13 @@ def vendor_obstacle(cell: Steps, noise: Noise, *, all_states: bool) -> str | Non
     if all_states and form.kind == "lstm":
         return "torch's LSTM returns the memory of the last step only"
     return None
+
+
+def _speaks_for_its_step(cell: Steps) -> bool:
+    """Whether `vendor_form` is that of the step: who changes one inherits the other wrongly."""
+    line = type(cell).__mro__
+
+    def age(name: str) -> int:
+        return next(place for place, each in enumerate(line) if name in vars(each))
+
+    return age("vendor_form") <= min(age("step"), age("project"))

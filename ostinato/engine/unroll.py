@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from ostinato.engine.choose import choose
+from ostinato.engine.compiled import CompiledCall
+from ostinato.engine.parallel import unroll_parallel
 from ostinato.engine.reading import Noise, Reading, Steps, Unrolled, active_steps
 from ostinato.engine.reference import unroll_pointwise, unroll_reference
 from ostinato.engine.vendor import unroll_vendor
@@ -17,6 +19,7 @@ _RUN = {
     "reference": unroll_reference,
     "pointwise": unroll_pointwise,
     "vendor": unroll_vendor,
+    "parallel": unroll_parallel,
 }
 
 
@@ -38,7 +41,8 @@ def unroll(
         state: the state before the first step read, its tensors (batch, size); None: the initial.
         reading: lengths, resets, direction; None: whole sequences, forward.
         noise: masks of recurrent dropout, zoneout and weight drop; None: none.
-        engine: force "reference", "vendor" or "pointwise"; None: the fixed rule of `choose`.
+        engine: force "reference", "compiled", "vendor", "pointwise" or "parallel"; None: the
+            fixed rule of `choose`.
         all_states: also return the state after every step.
 
     Returns:
@@ -61,9 +65,12 @@ def unroll(
     if state is None:
         state = reading.initial_state
     _check_state(cell, state, inputs.shape[0])
-    choice = choose(cell, noise, engine=engine, all_states=all_states)
+    compiled = CompiledCall(cell, inputs, reading, noise, all_states=all_states)
+    choice = choose(cell, noise, engine=engine, all_states=all_states, compiled=compiled)
     if inputs.shape[1] == 0:
         return _no_steps(cell, inputs, state, all_states)
+    if choice.engine == "compiled":
+        return compiled.run(state)
     if reading.lengths is not None:
         # What stands in the padding must not matter, not even a NaN in a gradient.
         active = active_steps(reading.lengths, inputs.shape[1])

@@ -150,7 +150,7 @@ def test_padded_is_unpadded_whatever_stands_in_the_padding(
 
 @settings(deadline=None, max_examples=60)
 @given(st.data())
-def test_vendor_and_reference_agree(data: st.DataObject) -> None:
+def test_all_engines_agree(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(["RNN", "LSTM", "GRU"]))
     n, time = data.draw(st.integers(1, 4)), data.draw(st.integers(0, 6))
     size, ways = data.draw(st.sampled_from([1, 2, 17])), data.draw(st.booleans())
@@ -159,20 +159,22 @@ def test_vendor_and_reference_agree(data: st.DataObject) -> None:
     torch.manual_seed(data.draw(st.integers(0, 99)))
     layers = [
         getattr(ostinato, kind)(2, size, 2, ways, engine=engine).double()
-        for engine in ("vendor", "reference")
+        for engine in ("compiled", "vendor", "reference")
     ]
-    layers[1].load_state_dict(layers[0].state_dict())
+    for layer in layers[1:]:
+        layer.load_state_dict(layers[0].state_dict())
     inputs = torch.randn(n, time, 2, dtype=torch.float64)
     reading = {
         "lengths": None if lengths is None else torch.tensor(lengths),
         "resets": torch.rand(n, time) < 0.3 if with_resets else None,
     }
-    one, other = (layer(inputs, **reading) for layer in layers)
-    assert_equal(one[0], other[0])
-    assert_equal(one[1], other[1])
+    compiled, vendor, reference = (layer(inputs, **reading) for layer in layers)
+    for mine in (compiled, vendor):
+        assert_equal(mine[0], reference[0])
+        assert_equal(mine[1], reference[1])
 
 
-@pytest.mark.parametrize("engine", ["vendor", "reference"])
+@pytest.mark.parametrize("engine", ["compiled", "vendor", "reference"])
 def test_a_reset_is_a_fresh_start_in_both_directions(engine: str) -> None:
     layer = ostinato.LSTM(D, H, bidirectional=True, engine=engine).double()
     inputs, resets = drawn_inputs(), torch.zeros(N, T, dtype=torch.bool)
@@ -185,7 +187,7 @@ def test_a_reset_is_a_fresh_start_in_both_directions(engine: str) -> None:
     assert_equal(final[0].backward, first_final[0].backward)
 
 
-@pytest.mark.parametrize("engine", ["vendor", "reference"])
+@pytest.mark.parametrize("engine", ["compiled", "vendor", "reference"])
 def test_a_reset_returns_to_the_initial_state_and_not_to_the_carried(engine: str) -> None:
     layer = ostinato.GRU(D, H, learned_initial_state=True, engine=engine).double()
     torch.nn.init.normal_(layer.learned[0].hidden)

@@ -143,11 +143,18 @@ def test_orthogonal_initialisation_makes_each_gate_orthogonal() -> None:
         torch.testing.assert_close(block @ block.T, torch.eye(8), rtol=0, atol=1e-5)
 
 
+class Branching(ostinato.RNNCell):
+    """What no compiler of ours can follow: a decision by value."""
+
+    def step(self, projected: torch.Tensor, hidden: Any, state: Any) -> Any:
+        return super().step(projected * 2 if projected.sum() > 0 else projected, hidden, state)
+
+
 def test_a_layer_says_which_engine_it_took_and_why() -> None:
-    plain, zoned = ostinato.LSTM(3, 4), ostinato.LSTM(3, 4, zoneout=0.1)
-    assert plain.engine_choices()[0].engine == "vendor"
-    assert zoned.engine_choices()[0].engine == "reference"
-    assert "zoneout" in zoned.engine_choices()[0].reason
+    zoned, branching = ostinato.LSTM(3, 4, zoneout=0.1), ostinato.Recurrent([Branching(3, 4)])
+    assert zoned.engine_choices()[0].engine == "compiled"
+    assert branching.engine_choices()[0].engine == "reference"
+    assert "branches on a tensor's value" in branching.engine_choices()[0].reason
     assert ostinato.FeedForward(3, 4).engine_choices()[0].engine == "pointwise"
 
 

@@ -30,7 +30,7 @@ def pair(kind: str, ours: dict, theirs: dict, **shape: Any) -> tuple[nn.Module, 
     return mine, torchs
 
 
-@pytest.mark.parametrize("engine", ["vendor", "reference"])
+@pytest.mark.parametrize("engine", ["compiled", "vendor", "reference"])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize(("kind", "ours", "theirs"), KINDS)
 def test_outputs_and_gradients_are_those_of_torch(

@@ -1,0 +1,517 @@
+"""A pass over time as LLVM IR: loops over steps, samples and vectors around the stages.
+
+    void run(ptr memory, ptr steps, i64 time, i64 samples, i64 first)
+
+`memory` holds the address of every buffer (and kernel) in the order of `Emitted.order`; `steps` is
+a table (time, 4): how many samples this thread has at the step, and the first of their rows in
+buffers of steps, of states before the step, and of states after it. `samples` is the size of the
+whole batch, `first` the thread's first sample. All samples of a thread go through a step together,
+in blocks whose products fit the second-level cache.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ostinato.engine.cpu import mathematics
+from ostinato.engine.cpu.panels import Kernel
+from ostinato.engine.cpu.target import Target
+from ostinato.engine.cpu.writer import Index, Writer, declarations
+from ostinato.engine.program import Node
+from ostinato.engine.stages import TRUTHS, Buffer, Level, Pass, Place
+
+_SCRATCH_NUMBERS = 131_072  # of a block's products: half a megabyte in single precision
+_FEWEST_ROWS = 32
+
+
+class Panels(NamedTuple):
+    """A product of the loop: its packed weights, its kernel, and the columns of its scratch."""
+
+    product: Node
+    kernel: Kernel
+    tiles: int
+
+    @property
+    def name(self) -> str:
+        return f"panels {self.product.number}"
+
+    @property
+    def scratch(self) -> str:
+        return f"scratch {self.product.number}"
+
+    @property
+    def columns(self) -> int:
+        return self.tiles * self.kernel.width
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """The text of a pass and what it needs in memory.
+
+    `order`: the names behind `memory`: buffers, "panels N", "scratch N" and "kernel SYMBOL";
+    `block`: how many samples are in hand at a time, the rows of block and scratch buffers.
+    """
+
+    text: str
+    order: tuple[str, ...]
+    panels: tuple[Panels, ...]
+    block: int
+
+
+class Item(NamedTuple):
+    """One thing that a level does: "store" or "sum" a node at places, or add it to a "total"."""
+
+    action: str
+    node: Node
+    places: tuple[Place, ...]
+    total: Node | None
+
+
+def emit(stages: Pass, target: Target, *, backward: bool) -> Emitted:
+    """The loop of one pass for one target."""
+    return _Emitter(stages, target, backward=backward).emit()
+
+
+class _Emitter:
+    def __init__(self, stages: Pass, target: Target, *, backward: bool) -> None:
+        self.stages = stages
+        self.target = target
+        self.backward = backward
+        self.writer = Writer(target)
+        self.order: list[str] = []
+        self.pointers: dict[str, str] = {}
+        self.plan = _plan(stages)
+        self.panels = _panels(stages, target, self.plan)
+        widest = max((panels.columns for panels in self.panels), default=1)
+        self.block = max(_FEWEST_ROWS, _SCRATCH_NUMBERS // widest)
+        self.functions: set[str] = set()
+        # Of the row in hand: scalars, addresses of rows, slots of totals.
+        self.scalars: dict[Node, str] = {}
+        self.rows: dict[tuple[str, str], str] = {}
+        self.slots: dict[Node, str] = {}
+        self.values: dict[Node, str] = {}
+        self.before_loop: list[str] | None = None
+
+    def emit(self) -> Emitted:
+        writer = self.writer
+        with writer.loop(0, "%time") as count:
+            last = writer.subtract("%time", 1)
+            step = writer.subtract(last, count) if self.backward else count
+            table = writer.at("%steps", writer.multiply(step, 4), "i64")
+            names = ("samples", "step", "before", "after")
+            found = {
+                name: writer.assign(f"load i64, ptr {writer.at(table, place, 'i64')}")
+                for place, name in enumerate(names)
+            }
+            half = writer.assign(f"and i64 {step}, 1")
+            other = writer.assign(f"xor i64 {half}, 1")
+            self.starts: dict[str, Index] = {
+                "step": found["step"],
+                "before": found["before"],
+                "after": found["after"],
+                "sample": "%first",
+                "carried": writer.add(writer.multiply(half, "%samples"), "%first"),
+                "carrying": writer.add(writer.multiply(other, "%samples"), "%first"),
+            }
+            with writer.loop(0, found["samples"], self.block) as first:
+                left = writer.subtract(found["samples"], first)
+                self.first = first
+                self.count = writer.minimum(left, self.block)
+                for segment in sorted({level[0] for level in self.plan} | self._segments()):
+                    self._segment(segment)
+        functions = mathematics.definitions(self.target, sorted(self.functions))
+        text = "\n".join([declarations(self.target), functions, self._function()])
+        return Emitted(text, tuple(self.order), tuple(self.panels), self.block)
+
+    def _function(self) -> str:
+        loads = []
+        for place, name in enumerate(self.order):
+            pointer = self.pointers[name]
+            loads.append(f"  {pointer}.at = getelementptr ptr, ptr %memory, i64 {place}")
+            loads.append(f"  {pointer} = load ptr, ptr {pointer}.at")
+        flush = self.backward and self.target.flushes
+        body = [
+            *self.writer.entry,
+            *loads,
+            *(_FLUSH if flush else []),
+            *self.writer.lines,
+            *(_UNFLUSH if flush else []),
+        ]
+        head = "define void @run(ptr noalias %memory, ptr noalias %steps, i64 %time, "
+        return f"{head}i64 %samples, i64 %first) {{\nentry:\n" + "\n".join([*body, "  ret void\n}"])
+
+    # ---- one segment: products, then all phases of a row, row after row
+
+    def _segments(self) -> set[int]:
+        return {self.stages.level(panels.product)[0] for panels in self.panels}
+
+    def _segment(self, segment: int) -> None:
+        for panels in self.panels:
+            if self.stages.level(panels.product)[0] == segment:
+                self._product(panels)
+        phases = sorted(level for level in self.plan if level[0] == segment)
+        if not phases:
+            return
+        with self.writer.loop(0, self.count) as row:
+            self.row = self.writer.add(self.first, row)
+            self.block_row = row
+            self.scalars, self.rows, self.slots = {}, {}, {}
+            for level in phases:
+                self._phase(level)
+
+    def _product(self, panels: Panels) -> None:
+        writer, kernel = self.writer, panels.kernel
+        place = self.stages.operands[panels.product]
+        width = self._buffer(place).width
+        first = 0 if place.index == "block" else writer.add(self.starts[place.index], self.first)
+        start = writer.add(writer.multiply(first, width), place.offset)
+        operand = writer.at(self._pointer(place.buffer), start)
+        size = panels.product.label.shape[0]
+        function = self._pointer(f"kernel {kernel.symbol}")
+        with writer.loop(0, panels.tiles) as tile:
+            offset = writer.multiply(tile, _panel_numbers(kernel, size))
+            panel = writer.at(self._pointer(panels.name), offset)
+            result = writer.at(self._pointer(panels.scratch), writer.multiply(tile, kernel.width))
+            writer.do(
+                f"call void {function}(ptr {operand}, i64 {width}, ptr {panel}, ptr {result}, "
+                f"i64 {panels.columns}, i64 {self.count}, i64 {size})"
+            )
+
+    def _phase(self, level: Level) -> None:
+        for item in self.plan[level]:
+            if item.total is not None and item.total not in self.slots:
+                self.slots[item.total] = slot = self.writer.slot(self.target.vector)
+                self.writer.store("zeroinitializer", slot, 64)
+        widths: dict[int, list[Item]] = {}
+        for item in self.plan[level]:
+            widths.setdefault(item.node.width, []).append(item)
+        for width, items in widths.items():
+            if width == 1:
+                self._scalar_items(items, level)
+            else:
+                self._vector_items(items, level, width)
+
+    def _vector_items(self, items: list[Item], level: Level, width: int) -> None:
+        lanes = self.target.lanes
+        whole = width - width % lanes
+        if whole:
+            with self._loop_with_preamble(whole // lanes) as index:
+                self._vector(items, level, self.writer.multiply(index, lanes), lanes)
+        if width % lanes:
+            self._vector(items, level, whole, width % lanes)
+
+    @contextmanager
+    def _loop_with_preamble(self, count: int) -> Iterator[str]:
+        """A loop; what its body asks of the row as a whole is written before it."""
+        outer, inner = self.writer.lines, list[str]()
+        self.before_loop, self.writer.lines = outer, inner
+        with self.writer.loop(0, count) as index:
+            yield index
+        self.before_loop, self.writer.lines = None, outer
+        outer.extend(inner)
+
+    @contextmanager
+    def _once_a_row(self) -> Iterator[None]:
+        """Write into the preamble of the loop in hand, if there is one."""
+        if self.before_loop is None:
+            yield
+            return
+        inner, outer = self.writer.lines, self.before_loop
+        self.writer.lines, self.before_loop = outer, None
+        yield
+        self.writer.lines, self.before_loop = inner, outer
+
+    # ---- one vector of a row
+
+    def _vector(self, items: list[Item], level: Level, column: Index, lanes: int) -> None:
+        """All that a level does at these columns; every load comes before any store."""
+        self.values = {}
+        self.column, self.live = column, lanes
+        found = [self._value(item.node, level) for item in items]
+        for item, value in zip(items, found, strict=True):
+            if item.total is not None:
+                self._add_to_slot(item.total, self._only_live(value))
+            for place in item.places:
+                added = value
+                if item.action == "sum":
+                    added = self.writer.binary("fadd", self._load(place), value)
+                self._store(added, place)
+
+    def _value(self, node: Node, level: Level) -> str:
+        if node.operation == "constant":
+            return self.writer.splat(node.label)
+        if node.operation == "zero":
+            return "zeroinitializer"
+        if node.width == 1:
+            return self._scalar(node, level)
+        if node not in self.values:
+            place = self._in_memory(node, level)
+            if place is not None:
+                self.values[node] = self._load(place)
+            elif node.operation == "part":
+                self.values[node] = self._load_part(node)
+            else:
+                given = [self._value(argument, level) for argument in node.arguments]
+                self.values[node] = self._map(node.label, given)
+        return self.values[node]
+
+    def _in_memory(self, node: Node, level: Level) -> Place | None:
+        place = self.stages.place_of(node)
+        if place is None and node in self.stages.stores and self.stages.level(node) < level:
+            place = self.stages.stores[node][0]
+        return place
+
+    def _load(self, place: Place) -> str:
+        address = self._address(place)
+        if self.live == self.target.lanes:
+            return self.writer.load(address)
+        vector, mask = self.target.vector, self._mask()
+        return self.writer.assign(
+            f"call {vector} @llvm.masked.load.{self.target.suffix}.p0(ptr {address}, i32 "
+            f"{self.target.scalar_bytes}, {mask}, {vector} zeroinitializer)"
+        )
+
+    def _load_part(self, node: Node) -> str:
+        # Beyond the last column a scratch row goes on: with the next part or with padding.
+        address = self.writer.at(self._scratch_row(node), self.column)
+        return self.writer.load(address)
+
+    def _scratch_row(self, node: Node) -> str:
+        panels = next(each for each in self.panels if each.product is node.arguments[0])
+        key = (panels.scratch, "block")
+        if key not in self.rows:
+            with self._once_a_row():
+                offset = self.writer.multiply(self.block_row, panels.columns)
+                self.rows[key] = self.writer.at(self._pointer(panels.scratch), offset)
+        return self.writer.at(self.rows[key], node.label)
+
+    def _store(self, value: str, place: Place) -> None:
+        address = self._address(place)
+        if self.live == self.target.lanes:
+            self.writer.store(value, address)
+            return
+        self.writer.do(
+            f"call void @llvm.masked.store.{self.target.suffix}.p0({self.target.vector} {value}, "
+            f"ptr {address}, i32 {self.target.scalar_bytes}, {self._mask()})"
+        )
+
+    def _mask(self) -> str:
+        lanes = self.target.lanes
+        bits = ", ".join(f"i1 {'true' if lane < self.live else 'false'}" for lane in range(lanes))
+        return f"<{lanes} x i1> <{bits}>"
+
+    def _only_live(self, value: str) -> str:
+        if self.live == self.target.lanes:
+            return value
+        vector = self.target.vector
+        return self.writer.assign(
+            f"select {self._mask()}, {vector} {value}, {vector} zeroinitializer"
+        )
+
+    def _map(self, operation: str, given: list[str]) -> str:
+        writer = self.writer
+        if operation in _BINARY:
+            return writer.binary(_BINARY[operation], *given)
+        if operation in _COMPARE:
+            return writer.compare(_COMPARE[operation], *given)
+        if operation in _LOGIC:
+            return writer.assign(f"{operation} <{self.target.lanes} x i1> {given[0]}, {given[1]}")
+        if operation in _INTRINSIC:
+            return writer.intrinsic(_INTRINSIC[operation], *given)
+        if operation in mathematics.FUNCTIONS:
+            self.functions.add(operation)
+            vector = self.target.vector
+            return writer.assign(f"call {vector} @v_{operation}({vector} {given[0]})")
+        return getattr(self, f"_map_{operation}")(*given)
+
+    def _map_copy(self, value: str, *_: str) -> str:
+        return value
+
+    def _map_negate(self, value: str) -> str:
+        return self.writer.assign(f"fneg {self.target.vector} {value}")
+
+    def _map_where(self, condition: str, a: str, b: str) -> str:
+        return self.writer.choose(condition, a, b)
+
+    def _map_not(self, value: str) -> str:
+        lanes = self.target.lanes
+        ones = ", ".join(["i1 true"] * lanes)
+        return self.writer.assign(f"xor <{lanes} x i1> {value}, <{ones}>")
+
+    def _map_reciprocal(self, value: str) -> str:
+        return self.writer.binary("fdiv", self.writer.splat(1.0), value)
+
+    def _map_rsqrt(self, value: str) -> str:
+        return self._map_reciprocal(self.writer.intrinsic("sqrt", value))
+
+    def _map_sign(self, value: str) -> str:
+        one = self.writer.intrinsic("copysign", self.writer.splat(1.0), value)
+        zero = self.writer.compare("oeq", value, "zeroinitializer")
+        known = self.writer.compare("ord", value, value)
+        signed = self.writer.choose(zero, "zeroinitializer", one)
+        return self.writer.choose(known, signed, value)
+
+    # ---- scalars of a row, each in all lanes of a vector
+
+    def _scalar_items(self, items: list[Item], level: Level) -> None:
+        found = [self._value(item.node, level) for item in items]  # every load before any store
+        for item, value in zip(items, found, strict=True):
+            lane = self.writer.assign(f"extractelement {self.target.vector} {value}, i32 0")
+            if item.total is not None:
+                vector, scalar = self.target.vector, self.target.scalar
+                alone = f"insertelement {vector} zeroinitializer, {scalar} {lane}, i32 0"
+                self._add_to_slot(item.total, self.writer.assign(alone))
+            for place in item.places:
+                self._store_scalar(lane, place, add=item.action == "sum")
+
+    def _store_scalar(self, lane: str, place: Place, *, add: bool) -> None:
+        scalar = self.target.scalar
+        address = self.writer.at(self._row(place), place.offset)
+        if add:
+            old = self.writer.assign(f"load {scalar}, ptr {address}")
+            lane = self.writer.assign(f"fadd {scalar} {old}, {lane}")
+        self.writer.do(f"store {scalar} {lane}, ptr {address}")
+
+    def _scalar(self, node: Node, level: Level) -> str:
+        if node not in self.scalars:
+            with self._once_a_row():
+                self.scalars[node] = self._make_scalar(node, level)
+        return self.scalars[node]
+
+    def _make_scalar(self, node: Node, level: Level) -> str:
+        here = self.stages.level(node)[0] == level[0]
+        place = self._in_memory(node, level)
+        if node.operation == "sum" and here and self.stages.belongs(node):
+            return self._total(node)
+        if place is not None:
+            address = self.writer.at(self._row(place), place.offset)
+        elif node.operation == "part":
+            address = self._scratch_row(node)
+        else:
+            given = [self._value(argument, level) for argument in node.arguments]
+            return self._map(node.label, given)
+        return self.writer.broadcast(
+            self.writer.assign(f"load {self.target.scalar}, ptr {address}")
+        )
+
+    def _add_to_slot(self, total: Node, value: str) -> None:
+        slot = self.slots[total]
+        self.writer.store(self.writer.binary("fadd", self.writer.load(slot, 64), value), slot, 64)
+
+    def _total(self, node: Node) -> str:
+        scalar, suffix = self.target.scalar, self.target.suffix
+        value = self.writer.load(self.slots[node], 64)
+        return self.writer.broadcast(
+            self.writer.assign(
+                f"call reassoc {scalar} @llvm.vector.reduce.fadd.{suffix}"
+                f"({scalar} 0.0, {self.target.vector} {value})"
+            )
+        )
+
+    # ---- addresses
+
+    def _buffer(self, place: Place) -> Buffer:
+        return self.stages.buffers[place.buffer]
+
+    def _pointer(self, name: str) -> str:
+        if name not in self.pointers:
+            self.pointers[name] = f"%memory{len(self.order)}"
+            self.order.append(name)
+        return self.pointers[name]
+
+    def _row(self, place: Place) -> str:
+        """Where the row in hand begins in a buffer."""
+        key = (place.buffer, place.index)
+        if key not in self.rows:
+            with self._once_a_row():
+                self.rows[key] = self._find_row(place)
+        return self.rows[key]
+
+    def _find_row(self, place: Place) -> str:
+        if place.index == "vector":
+            return self._pointer(place.buffer)
+        row = self.block_row
+        if place.index != "block":
+            row = self.writer.add(self.starts[place.index], self.row)
+        offset = self.writer.multiply(row, self._buffer(place).width)
+        return self.writer.at(self._pointer(place.buffer), offset)
+
+    def _address(self, place: Place) -> str:
+        return self.writer.at(self._row(place), self.writer.add(self.column, place.offset))
+
+
+def _plan(stages: Pass) -> dict[Level, list[Item]]:
+    """What each level does."""
+    plan: dict[Level, list[Item]] = {}
+    for node, places in stages.stores.items():
+        plan.setdefault(stages.level(node), []).append(Item("store", node, tuple(places), None))
+    for node, place in stages.sums:
+        plan.setdefault(stages.level(node), []).append(Item("sum", node, (place,), None))
+    for total, level in stages.totals.items():
+        items = [Item("total", node, (), total) for node in total.arguments]
+        plan.setdefault(level, []).extend(items)
+    return plan
+
+
+def _panels(stages: Pass, target: Target, plan: dict[Level, list[Item]]) -> list[Panels]:
+    """The products that this pass's own values need."""
+    wanted, seen = dict[Node, None](), set[Node]()
+    waiting = [item.node for items in plan.values() for item in items]
+    while waiting:
+        node = waiting.pop()
+        if node in seen or stages.is_leaf(node) or not stages.belongs(node):
+            continue
+        seen.add(node)
+        if node.operation == "product":
+            wanted[node] = None
+        waiting += node.arguments
+    found = []
+    for product in sorted(wanted, key=lambda node: node.number):
+        columns = product.label.shape[1]
+        vectors = min(4, -(-columns // target.lanes))
+        kernel = Kernel(target, vectors, "same")
+        found.append(Panels(product, kernel, -(-columns // kernel.width)))
+    return found
+
+
+def _panel_numbers(kernel: Kernel, size: int) -> int:
+    """Numbers from one panel to the next."""
+    return size * kernel.width
+
+
+_BINARY = {
+    "add": "fadd contract",
+    "subtract": "fsub contract",
+    "multiply": "fmul contract",
+    "divide": "fdiv",
+}
+_COMPARE = {
+    "greater": "ogt",
+    "less": "olt",
+    "greater_equal": "oge",
+    "less_equal": "ole",
+    "equal": "oeq",
+    "not_equal": "une",
+}
+_LOGIC = ("and", "or")
+_INTRINSIC = {
+    "maximum": "maximum",
+    "minimum": "minimum",
+    "absolute": "fabs",
+    "sqrt": "sqrt",
+}
+assert set(TRUTHS) == {*_COMPARE, *_LOGIC, "not"}
+
+# A gradient that vanishes becomes denormal numbers, which cost a hundred times as much: they count
+# as zero while the backward pass runs, and the processor is left as it was.
+_FLUSH = [
+    "  %control = alloca i32",
+    "  %flushing = alloca i32",
+    "  call void @llvm.x86.sse.stmxcsr(ptr %control)",
+    "  %found = load i32, ptr %control",
+    "  %changed = or i32 %found, 32832",
+    "  store i32 %changed, ptr %flushing",
+    "  call void @llvm.x86.sse.ldmxcsr(ptr %flushing)",
+]
+_UNFLUSH = ["  call void @llvm.x86.sse.ldmxcsr(ptr %control)"]

@@ -1,0 +1,213 @@
+"""Where each sample's steps lie in memory, which thread reads them, and in which order.
+
+Rows of one step lie together. Where all samples are equally long, step p begins at row p * samples.
+Where they are not, the samples of each thread are sorted, longest first, and a step holds those
+rows only that it has: nothing is computed for padding. Either way a thread walks through a table
+that says for each step how many samples it has and where their rows begin, so that a reading from
+the end is only another table.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Args:
+    samples, time: of the batch.
+    reverse: samples are read from their own last step to their first.
+    rows: how many (sample, step) pairs there are.
+    first: for each thread its first sample (in `order`), and the number of samples at the end.
+    tables: (threads, time, 4) integers: a thread's samples at a step; the first of their rows
+        among all steps, among states before the step, among states after it.
+    lengths: (samples,), or None where all are `time` long.
+    order: (samples,), which sample stands at each place; None: as given.
+    """
+
+    samples: int
+    time: int
+    reverse: bool
+    rows: int
+    first: tuple[int, ...]
+    tables: Tensor
+    lengths: Tensor | None = None
+    order: Tensor | None = None
+
+    @property
+    def threads(self) -> int:
+        return len(self.first) - 1
+
+    # ---- into rows, and back
+
+    def gather(self, sequence: Tensor) -> Tensor:
+        """(samples, time, width), in time's order, as rows (rows, width)."""
+        width = sequence.shape[2]
+        if self.order is None:
+            return sequence.transpose(0, 1).contiguous().view(self.rows, width)
+        return sequence.reshape(-1, width).index_select(0, self._places)
+
+    def scatter(self, rows: Tensor) -> Tensor:
+        """Rows (rows, width) as (samples, time, width), zero past a sample's length."""
+        width = rows.shape[1]
+        if self.order is None:
+            return rows.view(self.time, self.samples, width).transpose(0, 1)
+        padded = rows.new_zeros(self.samples * self.time, width)
+        padded.index_copy_(0, self._places, rows)
+        return padded.view(self.samples, self.time, width)
+
+    def gather_in_reading_order(self, sequence: Tensor) -> Tensor:
+        """(samples, time, width), in the order the steps are read, as rows."""
+        if self.order is None:
+            return self.gather(sequence.flip(1) if self.reverse else sequence)
+        read = self._order * self.time + self._steps
+        return sequence.reshape(-1, sequence.shape[2]).index_select(0, read)
+
+    def gather_resets(self, resets: Tensor) -> Tensor:
+        """(samples, time) booleans as rows (rows, 1): 1 where the state before a step is replaced.
+
+        Read backward, a boundary before step t stands before the reading of step t - 1.
+        """
+        if self.reverse:
+            ends = torch.zeros_like(resets[:, :1])
+            resets = torch.cat([resets[:, 1:], ends], 1)
+            if self.lengths is not None:
+                places = torch.arange(1, self.time + 1)
+                resets = resets & (places < self.lengths.unsqueeze(1))
+        return self.gather(resets.unsqueeze(2))
+
+    def arrange(self, samples: Tensor) -> Tensor:
+        """(samples, width) in the order of the threads' tables."""
+        ordered = samples if self.order is None else samples.index_select(0, self.order)
+        return ordered.contiguous()
+
+    def restore(self, samples: Tensor) -> Tensor:
+        """The opposite of `arrange`."""
+        return samples if self.order is None else samples.index_select(0, self._inverse)
+
+    # ---- states: one row a sample before the first step, then one a row of steps
+
+    @property
+    def initial_rows(self) -> slice:
+        """Where the states before the first step lie."""
+        last = self.order is None and self.reverse
+        return slice(self.rows, self.rows + self.samples) if last else slice(0, self.samples)
+
+    @property
+    def rows_after(self) -> slice:
+        """Where the states after each step lie, in the order of rows."""
+        last = self.order is None and self.reverse
+        return slice(0, self.rows) if last else slice(self.samples, self.samples + self.rows)
+
+    def before(self, states: Tensor) -> Tensor:
+        """The states before each step, in the order of rows."""
+        if self.order is not None:
+            return states.index_select(0, self._before)
+        start = self.samples if self.reverse else 0
+        return states[start : start + self.rows]
+
+    def final(self, states: Tensor) -> Tensor:
+        """The state after each sample's last step, (samples, width), in the order given."""
+        if self.order is not None:
+            return states.index_select(0, self._final)
+        if not self.time:
+            return states[self.initial_rows].clone()
+        start = 0 if self.reverse else self.rows
+        return states[start : start + self.samples].clone()
+
+    # ---- what sorted samples need besides
+
+    @cached_property
+    def _sorted_lengths(self) -> Tensor:
+        assert self.lengths is not None
+        return self.lengths[self.order]
+
+    @cached_property
+    def _active(self) -> Tensor:
+        """(time, samples): which places are read at which step."""
+        return torch.arange(self.time).unsqueeze(1) < self._sorted_lengths
+
+    @cached_property
+    def _read(self) -> Tensor:
+        return self._active.nonzero()
+
+    @property
+    def _steps(self) -> Tensor:
+        return self._read[:, 0]
+
+    @cached_property
+    def _order(self) -> Tensor:
+        assert self.order is not None
+        return self.order[self._read[:, 1]]
+
+    @cached_property
+    def _places(self) -> Tensor:
+        steps = self._steps
+        if self.reverse:
+            steps = self._sorted_lengths[self._read[:, 1]] - 1 - steps
+        return self._order * self.time + steps
+
+    @cached_property
+    def _rank(self) -> Tensor:
+        """(time, samples): the row of a place at a step, where it is active."""
+        return (self._active.flatten().cumsum(0) - 1).view(self.time, self.samples)
+
+    @cached_property
+    def _before(self) -> Tensor:
+        steps, places = self._read.unbind(1)
+        earlier = self.samples + self._rank[(steps - 1).clamp(min=0), places]
+        return torch.where(steps == 0, places, earlier)
+
+    @cached_property
+    def _inverse(self) -> Tensor:
+        assert self.order is not None
+        return torch.empty_like(self.order).scatter_(0, self.order, torch.arange(self.samples))
+
+    @cached_property
+    def _final(self) -> Tensor:
+        lengths, places = self._sorted_lengths, torch.arange(self.samples)
+        last = self.samples + self._rank[(lengths - 1).clamp(min=0), places]
+        return torch.where(lengths == 0, places, last)[self._inverse]
+
+
+@lru_cache(maxsize=64)
+def even_layout(samples: int, time: int, threads: int, *, reverse: bool) -> Layout:
+    """All samples are `time` long."""
+    threads = max(1, min(threads, samples))
+    first = tuple(samples * thread // threads for thread in range(threads + 1))
+    steps = torch.arange(time)
+    places = (time - 1 - steps if reverse else steps) * samples
+    tables = torch.empty(threads, time, 4, dtype=torch.int64)
+    for thread in range(threads):
+        start = first[thread]
+        tables[thread, :, 0] = first[thread + 1] - start
+        tables[thread, :, 1] = places + start
+        tables[thread, :, 2] = places + start + (samples if reverse else 0)
+        tables[thread, :, 3] = places + start + (0 if reverse else samples)
+    return Layout(samples, time, reverse, samples * time, first, tables)
+
+
+def uneven_layout(lengths: Tensor, time: int, threads: int, *, reverse: bool) -> Layout:
+    """Samples of these lengths, (samples,) integers on the CPU."""
+    samples = lengths.shape[0]
+    threads = max(1, min(threads, samples))
+    longest_first = lengths.argsort(descending=True, stable=True)
+    # Dealt out one by one, so that every thread has long and short ones.
+    order = torch.cat([longest_first[thread::threads] for thread in range(threads)])
+    dealt = [len(range(thread, samples, threads)) for thread in range(threads)]
+    first = tuple(sum(dealt[:thread]) for thread in range(threads + 1))
+    rows = int(lengths.sum())
+    tables = torch.zeros(threads, time, 4, dtype=torch.int64)
+    layout = Layout(samples, time, reverse, rows, first, tables, lengths, order)
+    active = layout._active  # pyright: ignore[reportPrivateUsage]
+    counts = torch.stack([active[:, start:stop].sum(1) for start, stop in pairwise(first)])
+    starts = (counts.T.flatten().cumsum(0) - counts.T.flatten()).view(time, threads).T
+    tables[:, :, 0] = counts
+    tables[:, :, 1] = starts
+    tables[:, 1:, 2] = samples + starts[:, :-1]
+    tables[:, 0, 2] = torch.tensor(first[:-1])
+    tables[:, :, 3] = samples + starts
+    return layout

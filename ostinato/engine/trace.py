@@ -1,0 +1,216 @@
+"""Trace a cell's step, with resets, masks and its derivative, into one program."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.stateless import _reparametrize_module  # pyright: ignore[reportPrivateUsage]
+
+from ostinato.engine.lowering import (
+    EXAMPLE_BATCH,
+    MatrixGradient,
+    VectorGradient,
+    lower,
+    whole_matrix,
+)
+from ostinato.engine.program import CannotCompileError, Program, Row
+from ostinato.engine.reading import Noise, Steps
+from ostinato.engine.reference import noisy_step
+from ostinato.state import map_state, rebuild, reset, tensors
+
+
+class Form(NamedTuple):
+    """What a step is traced with, besides the cell itself.
+
+    `resets`: states may start afresh; `masked`: recurrent dropout; `kept`: zoneout, "steps" with a
+    mask of its own for each step, "always" with one rate a feature; `all_states`: gradients come
+    in for the states of all steps. `learned`: what a reset returns to has a gradient.
+    """
+
+    resets: bool = False
+    learned: bool = False
+    masked: bool = False
+    kept: str | None = None
+    all_states: bool = False
+
+
+@dataclass(frozen=True)
+class TracedStep:
+    """One step and its derivative, over the nodes of one program.
+
+    The program reads the buffers X (the step's input), S0, S1, ... (the state before the step) and,
+    where the form has them, R (1 where a reset falls), I0, ... (what it returns to), M (the mask
+    of recurrent dropout), K0, ... (the shares of zoneout); backward, GO (the gradient of the
+    output), D0, ... (of the state after the step), G0, ... (what comes in for it from outside).
+    """
+
+    program: Program
+    form: Form
+    input_width: int
+    state_widths: tuple[int, ...]
+    output: Row
+    states: tuple[Row, ...]
+    input_gradient: Row
+    state_gradients: tuple[Row, ...]
+    initial_gradients: tuple[Row, ...]
+    parameter_gradients: Mapping[str, Any]
+
+    @property
+    def output_is_state(self) -> int | None:
+        """Which part of the next state the output is, or None."""
+        for number, state in enumerate(self.states):
+            if state.pieces == self.output.pieces:
+                return number
+        return None
+
+
+def trace(cell: Steps, parameters: Mapping[str, Tensor], form: Form) -> TracedStep:
+    """Trace `cell.step` after `cell.project`, and its derivative.
+
+    Args:
+        cell: any cell of an `unroll`.
+        parameters: its tensors by name, all of one floating-point kind.
+        form: what the step is traced with.
+
+    Raises:
+        CannotCompileError: the step does something the compiler does not know; says what, where.
+    """
+    example = _example(cell, parameters, form)
+    names = list(parameters)
+    sources = [name for name in example if name[0] in ("XSI" if form.learned else "XS")]
+
+    def joint(values: dict[str, Tensor], weights: dict[str, Tensor]) -> Any:
+        derived = {name: values[name] for name in sources}
+
+        def step(weights: dict[str, Tensor], derived: dict[str, Tensor]) -> tuple[Tensor, ...]:
+            return _one_step(cell, weights, {**values, **derived}, form)
+
+        found: Any = torch.func.vjp(step, weights, derived)
+        (output, *states), pullback = found
+        incoming = [values[f"D{number}"] for number in range(len(states))]
+        if form.all_states:
+            incoming = [d + values[f"G{number}"] for number, d in enumerate(incoming)]
+        into_weights, into_values = pullback((values["GO"], *incoming))
+        gradients = [into_weights[name] for name in names]
+        return [output, *states, *gradients, *(into_values[name] for name in sources)]
+
+    graph = _trace_graph(joint, cell, example, parameters)
+    inputs = [("input", name, tensor.shape[-1]) for name, tensor in example.items()]
+    program, outputs = lower(graph, [*inputs, *map(_parameter, names, parameters.values())])
+    count = len(tensors(cell.state_sizes))
+    output, states = outputs[0], outputs[1 : 1 + count]
+    into_weights = outputs[1 + count : 1 + count + len(names)]
+    by_source = dict(zip(sources, outputs[1 + count + len(names) :], strict=True))
+    return TracedStep(
+        program,
+        form,
+        example["X"].shape[1],
+        tuple(example[f"S{number}"].shape[1] for number in range(count)),
+        _row(output),
+        tuple(map(_row, states)),
+        by_source["X"],
+        tuple(by_source[f"S{number}"] for number in range(count)),
+        tuple(by_source[f"I{number}"] for number in range(count)) if form.learned else (),
+        {
+            name: gradient
+            for name, gradient in zip(names, into_weights, strict=True)
+            if isinstance(gradient, MatrixGradient | VectorGradient)
+        },
+    )
+
+
+def _one_step(
+    cell: Steps, weights: Mapping[str, Tensor], values: Mapping[str, Tensor], form: Form
+) -> tuple[Tensor, ...]:
+    """What a compiled loop does at each step, in the words of the reference."""
+    state = _state(cell, values, "S")
+    if form.resets:
+        state = reset(state, values["R"][:, 0] > 0.5, _state(cell, values, "I"))
+    keep = None
+    if form.kept:
+        keep = map_state(lambda part: part.unsqueeze(1), _state(cell, values, "K"))
+    noise = Noise(values["M"] if form.masked else None, keep)
+    with _reparametrize_module(cast(nn.Module, cell), dict(weights)):
+        output, following = noisy_step(cell, cell.project(values["X"]), state, noise)
+    return (output, *tensors(following))
+
+
+def _state(cell: Steps, values: Mapping[str, Tensor], letter: str) -> Any:
+    parts = [values[f"{letter}{number}"] for number in range(len(cell.state_sizes))]
+    return rebuild(cell.state_sizes, parts)
+
+
+def _example(cell: Steps, parameters: Mapping[str, Tensor], form: Form) -> dict[str, Tensor]:
+    """One tensor for each buffer. All distinct: make_fx takes one object given twice for one."""
+    like = next(iter(parameters.values()))
+
+    def row(width: int) -> Tensor:
+        return like.new_empty(EXAMPLE_BATCH, width)
+
+    sizes = tensors(cell.state_sizes)
+    example = {"X": row(cell.input_size)}
+    for letter, wanted in (
+        ("S", True),
+        ("I", form.resets),
+        ("K", form.kept),
+        ("D", True),
+        ("G", form.all_states),
+    ):
+        if wanted:
+            example |= {f"{letter}{number}": row(size) for number, size in enumerate(sizes)}  # pyright: ignore[reportArgumentType]
+    if form.resets:
+        example["R"] = row(1)
+    if form.masked:
+        example["M"] = row(sizes[0])  # pyright: ignore[reportArgumentType]
+    return example | {"GO": row(cell.output_size)}
+
+
+def _trace_graph(
+    joint: Any, cell: Steps, example: dict[str, Tensor], parameters: Mapping[str, Tensor]
+) -> Any:
+    from torch.fx.experimental.proxy_tensor import make_fx
+    from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
+
+    _keep_lines_of(cell)
+    weights = {name: tensor.detach() for name, tensor in parameters.items()}
+    try:
+        with torch.enable_grad():
+            graph = make_fx(joint, tracing_mode="fake", record_stack_traces=True)(example, weights)
+    except GuardOnDataDependentSymNode as problem:
+        raise CannotCompileError("the step branches on a tensor's value") from problem
+    except Exception as problem:  # whatever a person's step may raise under tracing
+        said = str(problem).strip().splitlines()
+        raise CannotCompileError(
+            f"the step cannot be traced: {said[0] if said else type(problem).__name__}"
+        ) from problem
+    graph.graph.eliminate_dead_code()
+    return graph
+
+
+def _keep_lines_of(cell: Steps) -> None:
+    """Have torch remember the lines of the step: by itself it does so for `forward` only."""
+    from torch.fx import proxy
+
+    anchor = getattr(proxy, "_register_stack_trace_anchor", None)
+    if anchor is not None:
+        anchor(type(cell).step)
+        anchor(type(cell).project)
+
+
+def _parameter(name: str, tensor: Tensor) -> Any:
+    shape = tuple(tensor.shape)
+    if len(shape) == 1:
+        return ("vector", name, shape[0])
+    if len(shape) == 2:
+        return whole_matrix(name, shape)
+    if len(shape) == 3:
+        return ("stack", name, shape)
+    raise CannotCompileError(f"the parameter {name} has {len(shape)} axes")
+
+
+def _row(value: Any) -> Row:
+    if not isinstance(value, Row):
+        raise CannotCompileError("the step returns something that does not depend on its input")
+    return value
