@@ -22,7 +22,8 @@ VOCABULARY = 65
 
 def ours(model: ostinato.LanguageModel, length: int) -> None:
     first = torch.zeros(1, dtype=torch.long)
-    for _ in generate(model.step, model.initial_state(1), first, Sampling(), length=length):
+    state = model.initial_state(1)
+    for _ in generate(model.prepared_step(state), state, first, Sampling(), length=length):
         pass
 
 

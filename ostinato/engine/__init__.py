@@ -3,11 +3,13 @@
 from ostinato.engine.choose import Availability, Choice, available, check_engine, choose
 from ostinato.engine.reading import Noise, Reading, Steps, Unrolled
 from ostinato.engine.reference import noisy_step, weights_replaced
+from ostinato.engine.stepper import CellStepper, prepare_step
 from ostinato.engine.unroll import unroll
 from ostinato.engine.vendor import VendorForm
 
 __all__ = [
     "Availability",
+    "CellStepper",
     "Choice",
     "Noise",
     "Reading",
@@ -18,6 +20,7 @@ __all__ = [
     "check_engine",
     "choose",
     "noisy_step",
+    "prepare_step",
     "unroll",
     "weights_replaced",
 ]

@@ -48,6 +48,14 @@ class CellView:
         said = ", ".join(sorted(str(kind).removeprefix("torch.") for kind in kinds)) or "nothing"
         raise CannotCompileError(f"its parameters are {said}, and must be float32 or float64")
 
+    def target(self) -> Any:
+        """The machine to write code for, with the parameters' kind of number."""
+        from ostinato.engine.cpu import target
+
+        return target.host_target().with_scalar(
+            "float" if self.dtype == torch.float32 else "double"
+        )
+
     def _look(self, module: nn.Module, prefix: str) -> Any:
         """What two modules must have in common to compute the same from the same parameters."""
         seen: list[Any] = [type(module)]
@@ -120,12 +128,10 @@ def _stages(named: _Named) -> Stages | CannotCompileError:
 
 @lru_cache(maxsize=_MOST)
 def _recurrence(named: _Named, backward: bool) -> Any:
-    from ostinato.engine.cpu import target
     from ostinato.engine.cpu.recurrence import CompiledRecurrence
 
-    scalar = "float" if named.view.dtype == torch.float32 else "double"
     traced = stages_of(named.view, named.form).traced
-    return CompiledRecurrence(traced, target.host_target().with_scalar(scalar), backward=backward)
+    return CompiledRecurrence(traced, named.view.target(), backward=backward)
 
 
 def _is_plain(value: Any) -> bool:

@@ -67,6 +67,19 @@ class CompiledCall:
         results = _Compiled.apply(loop, *given) if backward else loop.results(loop.forward(given))
         return loop.unrolled(cast(Sequence[Tensor], results), state)
 
+    def stepper(self, samples: int) -> Any:
+        """The cell prepared to run one step after the other for this many samples."""
+        from ostinato.engine.cpu.stepper import CompiledStepper
+
+        always = self.form.kept == "always"
+        given = {
+            f"K{number}": (part[0, 0] if always else part[:, 0]).contiguous()
+            for number, part in enumerate(tensors(self.noise.keep) if self.form.kept else [])
+        }
+        parameters = self.view.parameters | dict(self.noise.weights)
+        traced = stages_of(self.view, self.form).traced
+        return CompiledStepper(traced, self.view.target(), parameters, given, samples)
+
 
 def _obstacle_of(inputs: Tensor | None, kind: torch.dtype) -> str | None:
     if inputs is None:
@@ -91,9 +104,17 @@ def form_of(reading: Reading, noise: Noise, *, all_states: bool) -> Form:
     )
     kept = None
     if noise.keep is not None:
-        constant = all(part.stride()[:2] == (0, 0) and part.numel() for part in tensors(noise.keep))
-        kept = "always" if constant else "steps"
+        kept = "always" if all(map(_is_one_rate, tensors(noise.keep))) else "steps"
     return Form(reading.resets is not None, learned, noise.hidden is not None, kept, all_states)
+
+
+def _is_one_rate(keep: Tensor) -> bool:
+    """Whether (batch, time, size) holds the same for all samples and steps, and shows it."""
+    samples, steps = keep.shape[:2]
+    repeated = [
+        size <= 1 or stride == 0 for size, stride in zip(keep.shape, keep.stride(), strict=True)
+    ]
+    return samples > 0 and steps > 0 and all(repeated[:2]) and keep.stride(2) == 0
 
 
 @dataclass(frozen=True)

@@ -311,10 +311,17 @@ class Stages(NamedTuple):
     input_gradient: str | None
 
 
-def cut_into_stages(traced: TracedStep, *, backward: bool) -> Stages:
-    """Plan the loops of a traced step; without `backward` nothing is saved for a gradient."""
+def cut_into_stages(traced: TracedStep, *, backward: bool, hoist: bool = True) -> Stages:
+    """Plan the loops of a traced step.
+
+    Args:
+        traced: the step.
+        backward: plan both passes; without it nothing is saved for a gradient.
+        hoist: take products with the input alone out of the loop, for all steps at once. Not where
+            one step is all there is.
+    """
     buffers = _given_buffers(traced)
-    hoisted = _hoist(traced, buffers)
+    hoisted = _hoist(traced, buffers) if hoist else {}
     forward = Pass(traced.program, "F", buffers, hoisted)
     matrices = {buffer: product.label for product, buffer in hoisted.items()}
     output = _plan_forward(traced, forward)

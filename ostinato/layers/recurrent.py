@@ -23,6 +23,7 @@ from ostinato.layers.initialisation import initialise_recurrent
 from ostinato.layers.learned_state import LearnedState
 from ostinato.layers.noise import LayerNoise, draw_cell_noise, draw_dropout
 from ostinato.layers.options import LayerOptions
+from ostinato.layers.stepper import Stepper
 from ostinato.state import Bidirectional
 
 
@@ -157,6 +158,14 @@ class RecurrentLayer(nn.Module):
             states.append(after)
             values = self._onward(depth, values.unsqueeze(1), output.unsqueeze(1), noise).squeeze(1)
         return values, tuple(states)
+
+    def stepper(self, batch_size: int) -> Stepper:
+        """This layer prepared for streaming: steps in evaluation mode at the least cost a step."""
+        if self.bidirectional:
+            raise ShapeError(_BOTH_WAYS.format("single steps"))
+        with torch.no_grad():
+            initial = self.initial_state(batch_size)
+            return Stepper(list(self._forward_cells()), self.options, batch_size, initial)
 
     def run(
         self,

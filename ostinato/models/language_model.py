@@ -1,6 +1,6 @@
 """A language model: embedding, recurrent layers, and a distribution over the next token."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ostinato.errors import SettingsError, ShapeError
 from ostinato.layers import RecurrentLayer, check_rate
 from ostinato.models.locked_dropout import LockedDropout
+from ostinato.state import batch_size_of
 
 
 class LanguageModel(nn.Module):
@@ -133,6 +134,25 @@ class LanguageModel(nn.Module):
         output, state = self.recurrent.step(embedded, state)
         features = self.output_dropout(output.unsqueeze(1)).squeeze(1)
         return self.log_probabilities(features), state
+
+    def prepared_step(self, state: Any) -> Callable[[Tensor, Any], tuple[Tensor, Any]]:
+        """`step` for writing at length: the layer's weights are packed once, its state is inside.
+
+        Args:
+            state: the state before the first token that is to be read.
+
+        Returns:
+            A function of tokens (batch,) and a state, as `step` in evaluation mode without
+            gradients. It goes on from its own last step, whatever state it is given.
+        """
+        stepper = self.recurrent.stepper(batch_size_of(state))
+        stepper.state = state
+
+        @torch.no_grad()
+        def step(tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
+            return self.log_probabilities(stepper(self.embedding(tokens))), state
+
+        return step
 
     def log_probabilities(self, features: Tensor) -> Tensor:
         """Natural logarithms of the next token's probabilities.

@@ -38,9 +38,10 @@ def predict(
     """
     device = next(model.parameters()).device
     start = [tokeniser.end_index, *tokeniser.encode(prompt)]
+    state = _state_before_last(model, torch.tensor([start], device=device), samples)
     steps = generate(
-        model.step,
-        _state_before_last(model, torch.tensor([start], device=device), samples),
+        model.prepared_step(state),
+        state,
         torch.full((samples,), start[-1], device=device),
         sampling or Sampling(),
         length=length,

@@ -26,6 +26,9 @@ class Reciting:
     def __call__(self, tokens, state):
         return tokens, state
 
+    def prepared_step(self, state):
+        return self.step
+
     def step(self, tokens, state):
         scores = torch.full((len(tokens), self.vocabulary_size), -9.0)
         wanted = torch.tensor(self.said)[state % len(self.said)]
