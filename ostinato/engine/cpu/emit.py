@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ostinato.engine.cpu import mathematics
-from ostinato.engine.cpu.panels import Kernel
+from ostinato.engine.cpu.panels import Kernel, Operand
 from ostinato.engine.cpu.target import Target
 from ostinato.engine.cpu.writer import Index, Writer, declarations
 from ostinato.engine.program import Node
@@ -41,6 +41,10 @@ class Panels(NamedTuple):
         return f"scratch {self.product.number}"
 
     @property
+    def rounded(self) -> str:
+        return f"rounded {self.product.number}"
+
+    @property
     def columns(self) -> int:
         return self.tiles * self.kernel.width
 
@@ -49,7 +53,8 @@ class Panels(NamedTuple):
 class Emitted:
     """The text of a pass and what it needs in memory.
 
-    `order`: the names behind `memory`: buffers, "panels N", "scratch N" and "kernel SYMBOL";
+    `order`: the names behind `memory`: buffers, "panels N", "scratch N", "rounded N" (an operand's
+    rows in bfloat16), "kernel SYMBOL" and "rounding SYMBOL";
     `block`: how many samples are in hand at a time, the rows of block and scratch buffers.
     """
 
@@ -68,13 +73,13 @@ class Item(NamedTuple):
     total: Node | None
 
 
-def emit(stages: Pass, target: Target, *, backward: bool) -> Emitted:
-    """The loop of one pass for one target."""
-    return _Emitter(stages, target, backward=backward).emit()
+def emit(stages: Pass, target: Target, *, backward: bool, operand: Operand = "same") -> Emitted:
+    """The loop of one pass for one target; `operand`: how the products' factors are rounded."""
+    return _Emitter(stages, target, operand, backward=backward).emit()
 
 
 class _Emitter:
-    def __init__(self, stages: Pass, target: Target, *, backward: bool) -> None:
+    def __init__(self, stages: Pass, target: Target, operand: Operand, *, backward: bool) -> None:
         self.stages = stages
         self.target = target
         self.backward = backward
@@ -82,7 +87,7 @@ class _Emitter:
         self.order: list[str] = []
         self.pointers: dict[str, str] = {}
         self.plan = _plan(stages)
-        self.panels = _panels(stages, target, self.plan)
+        self.panels = _panels(stages, target, operand, self.plan)
         widest = max((panels.columns for panels in self.panels), default=1)
         self.block = max(_FEWEST_ROWS, _SCRATCH_NUMBERS // widest)
         self.functions: set[str] = set()
@@ -168,15 +173,28 @@ class _Emitter:
         start = writer.add(writer.multiply(first, width), place.offset)
         operand = writer.at(self._pointer(place.buffer), start)
         size = panels.product.label.shape[0]
+        stride = width
+        if kernel.rounds_rows:
+            operand, stride = self._rounded(panels, operand, width, size)
         function = self._pointer(f"kernel {kernel.symbol}")
         with writer.loop(0, panels.tiles) as tile:
             offset = writer.multiply(tile, _panel_numbers(kernel, size))
             panel = writer.at(self._pointer(panels.name), offset)
             result = writer.at(self._pointer(panels.scratch), writer.multiply(tile, kernel.width))
             writer.do(
-                f"call void {function}(ptr {operand}, i64 {width}, ptr {panel}, ptr {result}, "
+                f"call void {function}(ptr {operand}, i64 {stride}, ptr {panel}, ptr {result}, "
                 f"i64 {panels.columns}, i64 {self.count}, i64 {size})"
             )
+
+    def _rounded(self, panels: Panels, operand: str, width: int, size: int) -> tuple[str, int]:
+        """The operand's rows in bfloat16, once for all tiles; where they lie, and their stride."""
+        function = self._pointer(f"rounding {panels.kernel.symbol}")
+        rounded = self._pointer(panels.rounded)
+        self.writer.do(
+            f"call void {function}(ptr {operand}, i64 {width}, ptr {rounded}, "
+            f"i64 {self.count}, i64 {size})"
+        )
+        return rounded, panels.kernel.rounded_stride(size)
 
     def _phase(self, level: Level) -> None:
         for item in self.plan[level]:
@@ -454,7 +472,9 @@ def _plan(stages: Pass) -> dict[Level, list[Item]]:
     return plan
 
 
-def _panels(stages: Pass, target: Target, plan: dict[Level, list[Item]]) -> list[Panels]:
+def _panels(
+    stages: Pass, target: Target, operand: Operand, plan: dict[Level, list[Item]]
+) -> list[Panels]:
     """The products that this pass's own values need."""
     wanted, seen = dict[Node, None](), set[Node]()
     waiting = [item.node for items in plan.values() for item in items]
@@ -470,14 +490,14 @@ def _panels(stages: Pass, target: Target, plan: dict[Level, list[Item]]) -> list
     for product in sorted(wanted, key=lambda node: node.number):
         columns = product.label.shape[1]
         vectors = min(4, -(-columns // target.lanes))
-        kernel = Kernel(target, vectors, "same")
+        kernel = Kernel(target, vectors, operand)
         found.append(Panels(product, kernel, -(-columns // kernel.width)))
     return found
 
 
 def _panel_numbers(kernel: Kernel, size: int) -> int:
-    """Numbers from one panel to the next."""
-    return size * kernel.width
+    """Words of a number's size from one panel to the next; bfloat16 numbers share one by two."""
+    return (size if kernel.operand == "same" else -(-size // 2)) * kernel.width
 
 
 _BINARY = {

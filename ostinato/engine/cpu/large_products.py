@@ -20,13 +20,12 @@ import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from ostinato.engine.cpu.machine_code import MachineCode, machine_code
-from ostinato.engine.cpu.panels import Kernel, packing_address
+from ostinato.engine.cpu.panels import Kernel, Operand, packing_address
 from ostinato.engine.cpu.product_loops import (
     FIELDS,
     ROWS,
@@ -40,8 +39,6 @@ from ostinato.engine.cpu.products import address, rounding_address
 from ostinato.engine.cpu.target import Target, host_target
 from ostinato.engine.cpu.team import run_together
 from ostinato.errors import ShapeError
-
-Operand = Literal["same", "bfloat16"]
 
 _SMALL = 4_000_000  # multiply-adds
 _WORK_OF_A_THREAD = 4_000_000  # multiply-adds that are worth waking a thread for

@@ -22,6 +22,9 @@ from ostinato.errors import SettingsError, ShapeError
 _ROWS_AT_ONCE = 16
 
 
+Operand = Literal["same", "bfloat16"]
+
+
 @dataclass(frozen=True)
 class Kernel:
     """A product of rows with one panel of weights.
@@ -41,7 +44,7 @@ class Kernel:
 
     target: Target
     vectors: int
-    operand: Literal["same", "bfloat16"] = "same"
+    operand: Operand = "same"
     left: Literal["rows", "columns"] = "rows"
 
     def __post_init__(self) -> None:

@@ -12,8 +12,8 @@ from ostinato.engine.cpu.emit import Emitted, emit
 from ostinato.engine.cpu.large_products import multiply
 from ostinato.engine.cpu.layout import Layout
 from ostinato.engine.cpu.machine_code import MachineCode
-from ostinato.engine.cpu.panels import pack
-from ostinato.engine.cpu.products import address
+from ostinato.engine.cpu.panels import Operand, pack
+from ostinato.engine.cpu.products import address, rounding_address
 from ostinato.engine.cpu.target import Target
 from ostinato.engine.cpu.team import run_together
 from ostinato.engine.program import Matrix
@@ -45,8 +45,8 @@ class Loop:
     function: object = field(repr=False)
 
     @classmethod
-    def of(cls, stages: Pass, target: Target, *, backward: bool) -> "Loop":
-        emitted = emit(stages, target, backward=backward)
+    def of(cls, stages: Pass, target: Target, operand: Operand, *, backward: bool) -> "Loop":
+        emitted = emit(stages, target, backward=backward, operand=operand)
         code = MachineCode(emitted.text, target)
         integers = [ctypes.c_int64] * 3
         kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, *integers)
@@ -60,17 +60,22 @@ class CompiledRecurrence:
         traced: the step.
         target: the processor and the kind of number.
         backward: also compile the backward pass; without it nothing is saved for a gradient.
+        operand: "bfloat16" rounds the factors of all products, which are added up in float; states,
+            gates and gradients stay what they are.
     """
 
-    def __init__(self, traced: TracedStep, target: Target, *, backward: bool) -> None:
+    def __init__(
+        self, traced: TracedStep, target: Target, *, backward: bool, operand: Operand = "same"
+    ) -> None:
         self.traced = traced
         self.target = target
+        self.operand: Operand = operand
         stages = cut_into_stages(traced, backward=backward)
         self.stages: Stages = reuse_memory(stages) if backward else stages
-        self.forward_loop = Loop.of(self.stages.forward, target, backward=False)
+        self.forward_loop = Loop.of(self.stages.forward, target, operand, backward=False)
         self.backward_loop = None
         if self.stages.backward is not None:
-            self.backward_loop = Loop.of(self.stages.backward, target, backward=True)
+            self.backward_loop = Loop.of(self.stages.backward, target, operand, backward=True)
 
     # ---- forward
 
@@ -98,7 +103,8 @@ class CompiledRecurrence:
         for name, tensor in parameters.items():
             memory[f"vector {name}"] = tensor
         for name, matrix in self.stages.hoisted.items():
-            memory[name] = multiply(inputs, matrix_of(parameters, matrix))
+            weight = matrix_of(parameters, matrix)
+            memory[name] = multiply(inputs, weight, operand=self.operand)
         for number, state in enumerate(states):
             width = state.shape[1]
             memory[f"S{number}"] = inputs.new_empty(layout.samples + layout.rows, width)
@@ -138,11 +144,14 @@ class CompiledRecurrence:
             memory[f"D{number}"] = carry
         self._run(self.backward_loop, layout, memory, parameters)
         count = len(state_gradients)
-        initials = [memory[f"DI{number}"] for number in range(count) if f"DI{number}" in memory]
         return Gradients(
             self._input_gradient(layout, memory, parameters),
             [memory[f"D{number}"][1] for number in range(count)],
-            initials,
+            [
+                # What nothing flows into has no place in the loop.
+                memory[f"DI{number}"] if f"DI{number}" in memory else torch.zeros_like(like)
+                for number, like in enumerate(state_gradients if self.traced.form.learned else [])
+            ],
             self._parameter_gradients(layout, memory, parameters),
         )
 
@@ -154,13 +163,14 @@ class CompiledRecurrence:
         for operand, matrix in self.stages.input_products:
             rows = self._rows(layout, memory, operand, matrix.shape[0])
             weight = matrix_of(parameters, matrix)
-            total = multiply(rows, weight, total, add=total is not None)
+            total = multiply(rows, weight, total, add=total is not None, operand=self.operand)
         return total
 
     def _parameter_gradients(
         self, layout: Layout, memory: Memory, parameters: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:
-        found = {name: memory[buffer].sum(0) for name, buffer in self.stages.gradient_sums.items()}
+        sums = self.stages.gradient_sums.items()
+        found = {name: memory[buffer].sum(0) for name, buffer in sums if buffer in memory}
         terms: dict[str, list[OuterProduct]] = {}
         for term in self.stages.outer_products:
             terms.setdefault(term.parameter, []).append(term)
@@ -175,7 +185,8 @@ class CompiledRecurrence:
         for term in terms:
             left = self._rows(layout, memory, term.left, term.left_width)
             right = self._rows(layout, memory, term.right, term.right_width)
-            value = multiply(right.t(), left) if term.transposed else multiply(left.t(), right)
+            pair = (right.t(), left) if term.transposed else (left.t(), right)
+            value = multiply(*pair, operand=self.operand)
             if len(terms) == 1 and value.shape == parameter.shape:
                 return value
             total = torch.zeros_like(parameter) if total is None else total
@@ -200,19 +211,15 @@ class CompiledRecurrence:
         self, loop: Loop, layout: Layout, memory: Memory, parameters: Mapping[str, Tensor]
     ) -> None:
         emitted = loop.emitted
-        for panels in emitted.panels:
-            weight = matrix_of(parameters, panels.product.label)
-            memory[panels.name] = pack(weight, panels.kernel)
-            size = (layout.threads, emitted.block, panels.columns)
-            memory[panels.scratch] = memory["X"].new_empty(size)
-        kernels = {f"kernel {each.kernel.symbol}": each.kernel for each in emitted.panels}
+        memory |= memory_of_products(emitted, parameters, layout.threads)
+        functions = functions_of(emitted)
         for name in emitted.order:
-            if name not in memory and name not in kernels:
+            if name not in memory and name not in functions:
                 memory[name] = self._new(self.stages.buffers[name], layout, emitted.block)
         jobs = []
         for thread in range(layout.threads):
             pointers = [
-                address(kernels[name]) if name in kernels else self._pointer(name, memory, thread)
+                functions[name] if name in functions else self._pointer(name, memory, thread)
                 for name in emitted.order
             ]
             addresses = (ctypes.c_void_p * len(pointers))(*pointers)
@@ -241,6 +248,32 @@ class CompiledRecurrence:
         if buffer is None or buffer.kind in ("sums", "block"):
             return tensor[thread].data_ptr()
         return tensor.data_ptr()
+
+
+def memory_of_products(emitted: Emitted, parameters: Mapping[str, Tensor], threads: int) -> Memory:
+    """Packed weights of the loop's products, and each thread's room for what comes of them."""
+    memory: Memory = {}
+    for panels in emitted.panels:
+        weight, kernel = matrix_of(parameters, panels.product.label), panels.kernel
+        memory[panels.name] = pack(weight.detach(), kernel)
+        memory[panels.scratch] = weight.new_empty(threads, emitted.block, panels.columns)
+        if kernel.rounds_rows:
+            width = kernel.rounded_stride(weight.shape[0])
+            memory[panels.rounded] = weight.new_empty(
+                threads, emitted.block, width, dtype=torch.bfloat16
+            )
+    return memory
+
+
+def functions_of(emitted: Emitted) -> dict[str, int]:
+    """Where the machine code lies that the loop calls, by name."""
+    kernels = {panels.kernel for panels in emitted.panels}
+    rounding = {
+        f"rounding {kernel.symbol}": rounding_address(kernel)
+        for kernel in kernels
+        if kernel.rounds_rows
+    }
+    return {f"kernel {kernel.symbol}": address(kernel) for kernel in kernels} | rounding
 
 
 def matrix_of(parameters: Mapping[str, Tensor], matrix: Matrix) -> Tensor:

@@ -8,9 +8,8 @@ from torch import Tensor
 
 from ostinato.engine.cpu.emit import emit
 from ostinato.engine.cpu.machine_code import MachineCode
-from ostinato.engine.cpu.panels import pack
-from ostinato.engine.cpu.products import address
-from ostinato.engine.cpu.recurrence import matrix_of
+from ostinato.engine.cpu.panels import Operand
+from ostinato.engine.cpu.recurrence import functions_of, memory_of_products
 from ostinato.engine.cpu.target import Target
 from ostinato.engine.stages import Buffer, cut_into_stages
 from ostinato.engine.trace import TracedStep
@@ -28,6 +27,7 @@ class CompiledStepper:
         parameters: by name, as they are now: the weights are packed once.
         given: the buffers of masks that the traced form has.
         samples: how many sessions step together.
+        operand: "bfloat16" keeps the weights in half the memory, which is what one step waits for.
 
     `inputs` (samples, width) is where a step's input must stand.
     """
@@ -39,9 +39,10 @@ class CompiledStepper:
         parameters: Mapping[str, Tensor],
         given: Mapping[str, Tensor],
         samples: int,
+        operand: Operand = "same",
     ) -> None:
         stages = cut_into_stages(traced, backward=False, hoist=False)
-        self._emitted = emit(stages.forward, target, backward=False)
+        self._emitted = emit(stages.forward, target, backward=False, operand=operand)
         self._code = MachineCode(self._emitted.text, target)
         integers = [ctypes.c_int64] * 3
         kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, *integers)
@@ -86,13 +87,10 @@ class CompiledStepper:
     ) -> None:
         for name, tensor in parameters.items():
             self._memory[f"vector {name}"] = tensor.detach().contiguous()
-        for panels in self._emitted.panels:
-            self._memory[panels.name] = pack(
-                matrix_of(parameters, panels.product.label).detach(), panels.kernel
-            )
-            self._memory[panels.scratch] = like.new_empty(self._emitted.block, panels.columns)
+        self._memory |= memory_of_products(self._emitted, parameters, 1)
+        self._functions = functions_of(self._emitted)
         for name in self._emitted.order:
-            if name in self._memory or name.startswith("kernel"):
+            if name in self._memory or name in self._functions:
                 continue
             buffer = buffers[name]
             rows = self._emitted.block if buffer.kind == "block" else self._samples
@@ -100,9 +98,8 @@ class CompiledStepper:
 
     def _call(self, before: int) -> tuple[object, ...]:
         """The arguments of a step that reads its state from row `before` on."""
-        kernels = {f"kernel {each.kernel.symbol}": each.kernel for each in self._emitted.panels}
         pointers = [
-            address(kernels[name]) if name in kernels else self._memory[name].data_ptr()
+            self._functions[name] if name in self._functions else self._memory[name].data_ptr()
             for name in self._emitted.order
         ]
         addresses = (ctypes.c_void_p * len(pointers))(*pointers)
