@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +55,7 @@ def save_checkpoint(
     for group, named in tensors.items():
         stored, ties[group] = _untie(named)
         path = beside / f"{group}.safetensors"
-        save_file(stored, path)
+        _save_tensors(stored, path)
         _flush(path)
         files[path.name] = _sha256(path)
     content = {"format": FORMAT_VERSION, "files": files, "ties": ties, "content": dict(manifest)}
@@ -91,6 +92,14 @@ def write_text(path: Path, text: str) -> None:
         os.fsync(file.fileno())
     os.replace(beside, path)
     _flush(path.parent)
+
+
+def _save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    """A file of tensors, readable for whom any new file of this person is."""
+    path.touch()
+    mode = stat.S_IMODE(path.stat().st_mode)
+    save_file(tensors, path)
+    path.chmod(mode)  # safetensors gives its files to their owner alone
 
 
 def _read_group(path: Path, expected: str) -> dict[str, Tensor]:

@@ -1,6 +1,7 @@
 """Checkpoints: complete or not there, proved by their hashes, ties kept."""
 
 import json
+import stat
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,13 @@ def test_tied_tensors_are_stored_once(tmp_path: Path) -> None:
     save(tmp_path / "c")
     manifest = json.loads((tmp_path / "c" / MANIFEST).read_text())
     assert manifest["ties"] == {"model": {"tied": "a"}}
+
+
+def test_all_files_are_readable_for_whom_new_files_are(tmp_path: Path) -> None:
+    (tmp_path / "new").touch()
+    save(tmp_path / "c")
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "c").iterdir()}
+    assert modes == {stat.S_IMODE((tmp_path / "new").stat().st_mode)}
 
 
 def test_a_flipped_bit_is_noticed(tmp_path: Path) -> None:

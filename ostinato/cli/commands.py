@@ -65,9 +65,9 @@ COMMANDS = (
     ),
     Command(
         ("engines",),
-        "",
-        "what computes a layer on this machine, and why",
-        "ostinato.cli.tables",
+        "[--explain CELL]",
+        "what computes a layer on this machine; how a cell runs compiled",
+        "ostinato.cli.engines",
         "engines",
     ),
 )

@@ -1,6 +1,7 @@
 """`ostinato evaluate`: the figures of a run, for a person or as one line of JSON."""
 
 import json
+import math
 from typing import Annotated, Literal
 
 import tyro
@@ -45,12 +46,21 @@ def evaluate(arguments: list[str]) -> None:
     )
     if options.data and options.part:
         raise SettingsError("give --data or --part, not both: other text has no parts")
+    from ostinato.cli.progress import unit_of, watch_run
     from ostinato.tasks import text
 
-    run = text.load_run(options.run, cell=options.cell, device=options.device)
-    figures = run.evaluate(list(options.data) or None, options.part or "validation")
+    with watch_run(unit_of(options.run)) as observer:
+        run = text.load_run(options.run, cell=options.cell, device=options.device)
+        figures = run.evaluate(
+            list(options.data) or None, options.part or "validation", observer=observer
+        )
     if options.json_line:
-        print(json.dumps(figures))
+        print(json.dumps({name: _in_json(figure) for name, figure in figures.items()}))
         return
     what = ", ".join(options.data) or f"{options.part or 'validation'} part"
     print(f"{what}: {describe_figures(figures)}, {figures['tokens']:,} tokens")
+
+
+def _in_json(figure: float) -> float | None:
+    """JSON has no infinity, as the perplexity of a model that diverged."""
+    return figure if math.isfinite(figure) else None

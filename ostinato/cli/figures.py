@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 
 _WORDS = {
-    "bits_per_character": "{:.3f} bits per character",
-    "bits_per_byte": "{:.3f} bits per byte",
-    "bits_per_token": "{:.3f} bits per token",
-    "nats_per_token": "{:.3f} nats per token",
-    "perplexity": "perplexity {:.2f}",
+    "bits_per_character": ("{} bits per character", 3),
+    "bits_per_byte": ("{} bits per byte", 3),
+    "bits_per_token": ("{} bits per token", 3),
+    "nats_per_token": ("{} nats per token", 3),
+    "perplexity": ("perplexity {}", 2),
 }
+_TOO_LONG = 1e7
 
 
 def describe_figures(figures: Mapping[str, float]) -> str:
@@ -18,12 +19,17 @@ def describe_figures(figures: Mapping[str, float]) -> str:
     are told because they make the figures look better than they are.
     """
     told: dict[str, str] = {}
-    for name, words in _WORDS.items():
+    for name, (words, places) in _WORDS.items():
         if name in figures:
-            told.setdefault(f"{figures[name]:.9g}", words.format(figures[name]))
+            told.setdefault(f"{figures[name]:.9g}", words.format(decimal(figures[name], places)))
     if figures.get("unknown_share"):
         told["unknown"] = f"{figures['unknown_share']:.2%} of the tokens unknown"
     return ", ".join(told.values())
+
+
+def decimal(value: float, places: int) -> str:
+    """`1.772` with so many places; what is too long for that, as `1.96e+31`."""
+    return f"{value:.{places}f}" if abs(value) < _TOO_LONG else f"{value:.3g}"
 
 
 def duration(seconds: float) -> str:

@@ -1,10 +1,8 @@
 """`ostinato generate`: a run's model writes, to standard output and as it comes."""
 
-import os
-import stat
 import sys
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from pydantic import Field
@@ -13,6 +11,9 @@ from ostinato.cli.parsing import RunFolder, parse
 from ostinato.errors import DataError, SettingsError
 from ostinato.tasks.settings import CheckedModel
 
+if TYPE_CHECKING:
+    from ostinato.data.tokenisers import Tokeniser
+
 
 class GenerateArguments(CheckedModel):
     """A run, what its text begins with, and how the next token is drawn."""
@@ -20,8 +21,7 @@ class GenerateArguments(CheckedModel):
     run: RunFolder = Field(description="Folder of the run.")
     prompt: str | None = Field(
         None,
-        description="What the text begins with; - reads it from standard input, as is done where "
-        "text is piped in. None: nothing.",
+        description="What the text begins with; - reads it from standard input. None: nothing.",
     )
     length: int = Field(500, ge=1, description="Tokens to write at most.")
     temperature: float | None = Field(
@@ -57,11 +57,12 @@ def generate(arguments: list[str]) -> None:
         GenerateArguments, arguments, command="generate", description="Let a run's model write."
     )
     _refuse_what_greedy_ignores(options)
-    prompt = _read_prompt(options.prompt)
+    prompt = _standard_input() if options.prompt == "-" else options.prompt or ""
     from ostinato.decoding import Sampling
     from ostinato.tasks import text
 
     run = text.load_run(options.run, cell=options.cell, device=options.device)
+    _tell_of_unknown_tokens(prompt, run.tokeniser)
     temperature = 1.0 if options.temperature is None else options.temperature
     pieces = run.stream(
         prompt,
@@ -94,12 +95,10 @@ def _refuse_what_greedy_ignores(options: GenerateArguments) -> None:
             )
 
 
-def _read_prompt(given: str | None) -> str:
-    """The prompt as given, or from standard input without the newline that ends it."""
-    if given is not None and given != "-":
-        return given
-    if given is None and not _text_is_piped_in():
-        return ""
+def _standard_input() -> str:
+    """All of it, without the newline that ends it."""
+    if sys.stdin is None:
+        raise DataError("--prompt - reads standard input, which is closed")
     try:
         return sys.stdin.buffer.read().decode("utf-8").removesuffix("\n")
     except UnicodeDecodeError as error:
@@ -108,13 +107,16 @@ def _read_prompt(given: str | None) -> str:
         ) from None
 
 
-def _text_is_piped_in() -> bool:
-    """Whether standard input is a pipe or a file, not a terminal and not nothing at all."""
-    try:
-        mode = os.fstat(sys.stdin.fileno()).st_mode
-    except (AttributeError, OSError, ValueError):
-        return False
-    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
+def _tell_of_unknown_tokens(prompt: str, tokeniser: "Tokeniser") -> None:
+    """The model never saw them: what it writes on from them is worth little."""
+    tokens = tokeniser.encode(prompt)
+    unknown = tokens.count(tokeniser.unknown_index) if tokeniser.unknown_index is not None else 0
+    if unknown:
+        print(
+            f"note: {unknown} of the {len(tokens)} {tokeniser.kind} of the prompt are not in the "
+            "model's vocabulary; it reads each as unknown",
+            file=sys.stderr,
+        )
 
 
 def _print_as_it_comes(prompt: str, pieces: Iterable[list[str]]) -> None:

@@ -61,7 +61,7 @@ def _ended_by(error: BaseException) -> int:
     if os.environ.get("OSTINATO_DEBUG") == "1":
         traceback.print_exception(error)
     if isinstance(error, KeyboardInterrupt):
-        _tell("stopped")
+        _tell(str(error) or "stopped")
         return 130
     if isinstance(error, BrokenPipeError):
         # Who read us has gone; without this Python complains when it closes standard output.

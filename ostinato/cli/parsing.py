@@ -11,6 +11,7 @@ import tyro
 from pydantic import BaseModel, create_model
 from pydantic.fields import FieldInfo
 
+from ostinato.cli.numbers import numbers_in_words
 from ostinato.cli.processes import is_first_process
 from ostinato.errors import SettingsError
 from ostinato.tasks.settings import TrainingSettings
@@ -46,16 +47,17 @@ def parse(
     """
     # tyro begins its messages with the name of the class, so that must be a word for people.
     named = create_model("options", __base__=kind)
-    return tyro.cli(
-        named,
-        args=gather_repeated(kind, arguments),
-        prog=f"ostinato {command}",
-        description=description,
-        default=(
-            tyro.MISSING_NONPROP if default is None else named.model_construct(**dict(default))
-        ),
-        console_outputs=is_first_process(),
-    )
+    with numbers_in_words():
+        return tyro.cli(
+            named,
+            args=gather_repeated(kind, arguments),
+            prog=f"ostinato {command}",
+            description=description,
+            default=(
+                tyro.MISSING_NONPROP if default is None else named.model_construct(**dict(default))
+            ),
+            console_outputs=is_first_process(),
+        )
 
 
 def defaults_from_config(
@@ -71,13 +73,18 @@ def defaults_from_config(
     Raises:
         SettingsError: A file that cannot be read or names what is not known.
     """
-    path = _value_of(_CONFIG, arguments)
-    if path is None:
+    paths = _values_of(_CONFIG, arguments)
+    if not paths:
         return None
-    values = read_toml(Path(path), settings_class)
+    if len(paths) > 1:
+        raise SettingsError(
+            f"{_CONFIG} was given {len(paths)} times ({', '.join(paths)}): give one file, and what "
+            "differs from it as options"
+        )
+    values = read_toml(Path(paths[0]), settings_class)
     # The two say the same thing, and what is typed holds against the file.
     for typed, other in (("--updates", "epochs"), ("--epochs", "updates")):
-        if _value_of(typed, arguments) is not None:
+        if _values_of(typed, arguments):
             values.pop(other, None)
     missing = {
         name: tyro.MISSING
@@ -118,12 +125,14 @@ def _takes_several(field: FieldInfo) -> bool:
     return getattr(field.annotation, "__origin__", None) is tuple
 
 
-def _value_of(option: str, arguments: Sequence[str]) -> str | None:
+def _values_of(option: str, arguments: Sequence[str]) -> list[str]:
+    """What was typed for `option`, in order; empty where it was not typed."""
+    found = []
     for place, argument in enumerate(arguments):
         if argument.startswith(f"{option}="):
-            return argument.partition("=")[2]
-        if argument == option:
+            found.append(argument.partition("=")[2])
+        elif argument == option:
             if place + 1 == len(arguments):
                 raise SettingsError(f"{option} needs a value after it")
-            return arguments[place + 1]
-    return None
+            found.append(arguments[place + 1])
+    return found

@@ -12,8 +12,11 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
-from ostinato.cli.figures import duration, size
+from ostinato.cli.figures import decimal, duration, size
 from ostinato.cli.processes import is_first_process
+from ostinato.tasks.run_folder import CONFIG, require_run
+from ostinato.tasks.text_settings import UNITS, TextSettings
+from ostinato.tasks.toml import read_toml
 from ostinato.training.observer import Observer
 
 _SECONDS_BETWEEN_LINES = 5.0
@@ -22,7 +25,7 @@ _NATS_PER_BIT = math.log(2)
 
 @contextmanager
 def watch_run(unit: str) -> Iterator[Observer]:
-    """The observer that shows a run as long as this lasts.
+    """The observer that shows a training or an evaluation as long as this lasts.
 
     Args:
         unit: What a loss is of, in the singular: "character", "byte" or "token".
@@ -34,6 +37,16 @@ def watch_run(unit: str) -> Iterator[Observer]:
             yield LiveView(bars, unit)
     else:
         yield PlainView(sys.stderr, unit)
+
+
+def unit_of(folder: Path) -> str:
+    """The unit of a run that exists.
+
+    Raises:
+        CheckpointError: `folder` holds no run.
+    """
+    require_run(folder)
+    return UNITS[read_toml(folder / CONFIG, TextSettings).get("tokens", "characters")]
 
 
 class Pace:
@@ -57,7 +70,7 @@ class Pace:
         self.training = (
             f"{record['updates_per_s']:.1f} updates/s, "
             f"{record['units_per_s']:,.0f} {self.unit}s/s, "
-            f"training {bits:.3f} bits per {self.unit}"
+            f"training {decimal(bits, 3)} bits per {self.unit}"
         )
 
     def validated(self, record: dict[str, Any]) -> None:
@@ -66,9 +79,9 @@ class Pace:
         named = figures.get(f"bits_per_{self.unit}")
         bits = figures["nats_per_unit"] / _NATS_PER_BIT if named is None else named
         self.update = max(self.update, record["update"])
-        self.validation = f"validation {bits:.3f} bits per {self.unit}"
+        self.validation = f"validation {decimal(bits, 3)} bits per {self.unit}"
         if self.unit == "token" and "perplexity" in figures:
-            self.validation += f" (perplexity {figures['perplexity']:.1f})"
+            self.validation += f" (perplexity {decimal(figures['perplexity'], 1)})"
 
     @property
     def time_left(self) -> str:
@@ -106,6 +119,9 @@ class PlainView(Observer):
             of = "" if total_bytes is None else f" of {size(total_bytes)}"
             self._print(f"{what}: {size(done_bytes)}{of}")
 
+    def run_started(self, folder: Path) -> None:
+        self._print(f"run: {folder}")
+
     def training_started(self, updates: int, done: int) -> None:
         self.pace.start(updates, done)
         after = f" after {done:,} done before" if done else ""
@@ -121,6 +137,12 @@ class PlainView(Observer):
         self._print(f"update {record['update']:,}: {self.pace.validation}")
         if record.get("stopped_early"):
             self._print("stopped early: validation does not improve any more")
+
+    def evaluated(self, done_tokens: int, total_tokens: int) -> None:
+        if done_tokens == 0:  # a short one needs no line
+            self.last_line_at = time.monotonic()
+        elif self._line_is_due():
+            self._print(f"evaluating: {done_tokens:,} of {total_tokens:,} tokens")
 
     def noted(self, text: str) -> None:
         self._print(f"note: {text}")
@@ -156,6 +178,9 @@ class LiveView(Observer):
             figures=f"{size(done_bytes)}{of}",
         )
 
+    def run_started(self, folder: Path) -> None:
+        self._tell(f"run: {folder}")
+
     def training_started(self, updates: int, done: int) -> None:
         self.pace.start(updates, done)
         self._show(f"update {done:,} of {updates:,}")
@@ -173,8 +198,21 @@ class LiveView(Observer):
     def checkpointed(self, folder: Path) -> None:
         self.bars.refresh()
 
+    def evaluated(self, done_tokens: int, total_tokens: int) -> None:
+        self.bars.update(
+            self.task,
+            description="evaluating",
+            completed=done_tokens,
+            total=total_tokens,
+            figures=f"{done_tokens:,} of {total_tokens:,} tokens",
+        )
+
     def noted(self, text: str) -> None:
-        self.bars.console.print(f"note: {text}", markup=False, highlight=False)
+        self._tell(f"note: {text}")
+
+    def _tell(self, line: str) -> None:
+        """A line above the bar, which stays."""
+        self.bars.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _show(self, description: str) -> None:
         self.bars.update(

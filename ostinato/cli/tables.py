@@ -1,5 +1,6 @@
-"""`ostinato runs` and `ostinato engines`: what there is, as a table."""
+"""`ostinato runs`, and how a table is printed."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -24,10 +25,6 @@ class RunsArguments(CheckedModel):
     )
 
 
-class EnginesArguments(CheckedModel):
-    """Nothing to choose."""
-
-
 def runs(arguments: list[str]) -> None:
     """Print the runs of a folder, the latest first."""
     options = parse(
@@ -47,7 +44,7 @@ def runs(arguments: list[str]) -> None:
     if not found:
         print(f"no runs in {options.folder}")
         return
-    table = _table("run", "task", "cell", "updates", "best validation", "state", "last change")
+    table = empty_table("run", "task", "cell", "updates", "best validation", "state", "last change")
     for run in found:
         table.add_row(
             run.name,
@@ -58,23 +55,10 @@ def runs(arguments: list[str]) -> None:
             run.state,
             f"{run.modified:%Y-%m-%d %H:%M}",
         )
-    _print(table)
-
-
-def engines(arguments: list[str]) -> None:
-    """Print the engines of this build, and whether this machine has them."""
-    parse(
-        EnginesArguments,
-        arguments,
-        command="engines",
-        description="What computes a layer on this machine, and why.",
-    )
-    from ostinato.engine import available
-
-    table = _table("engine", "available", "why")
-    for engine in available():
-        table.add_row(engine.name, "yes" if engine.available else "no", engine.why)
-    _print(table)
+    print_table(table)
+    for run in found:
+        if run.damage:
+            print(f"note: {run.damage}", file=sys.stderr)
 
 
 def _best_figure(figures: dict[str, float]) -> str:
@@ -86,7 +70,8 @@ def _best_figure(figures: dict[str, float]) -> str:
     return "none yet"
 
 
-def _table(*columns: str) -> Table:
+def empty_table(*columns: str) -> Table:
+    """A table with these columns; figures stand at the right."""
     table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
         right = column in ("updates", "best validation")
@@ -94,7 +79,7 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _print(table: Table) -> None:
+def print_table(table: Table) -> None:
     """As wide as the terminal; in a file or a pipe as wide as it needs, for no line to be cut."""
     console = Console()
     if not console.is_terminal:

@@ -12,13 +12,12 @@ from ostinato.cli.parsing import RunFolder, defaults_from_config, parse
 from ostinato.cli.processes import is_first_process
 from ostinato.tasks.settings import CheckedModel
 from ostinato.tasks.text_settings import TextSettings
-from ostinato.tasks.toml import read_toml
 
 if TYPE_CHECKING:
+    from ostinato.tasks.run_folder import RunSummary
     from ostinato.tasks.text import Run
 
 _SAMPLE_CHARACTERS = 200
-_UNITS = {"characters": "character", "bytes": "byte", "words": "token", "bpe": "token"}
 
 
 class TrainTextArguments(TextSettings):
@@ -73,10 +72,10 @@ def resume(arguments: list[str]) -> None:
         command="resume",
         description="Go on with a run that was stopped; it ends as if it had never been.",
     )
-    from ostinato.cli.progress import watch_run
+    from ostinato.cli.progress import unit_of, watch_run
     from ostinato.tasks import text
 
-    with watch_run(_unit_of(options.run)) as observer:
+    with watch_run(unit_of(options.run)) as observer:
         run = text.resume(
             options.run,
             cell=options.cell,
@@ -92,16 +91,8 @@ def _train_one(settings: TextSettings) -> "Run":
     from ostinato.cli.progress import watch_run
     from ostinato.tasks import text
 
-    with watch_run(_UNITS[settings.tokens]) as observer:
+    with watch_run(settings.unit) as observer:
         return text.train(settings, observer)
-
-
-def _unit_of(folder: Path) -> str:
-    """What a loss of a run that exists is of."""
-    from ostinato.tasks.run_folder import CONFIG, require_run
-
-    require_run(folder)
-    return _UNITS[read_toml(folder / CONFIG, TextSettings).get("tokens", "characters")]
 
 
 def _train_seeds(settings: TextSettings) -> None:
@@ -113,7 +104,7 @@ def _train_seeds(settings: TextSettings) -> None:
             folder = settings.run.with_name(f"{settings.run.name}-seed-{seed}")
         run = _train_one(settings.model_copy(update={"seed": seed, "seeds": 1, "run": folder}))
         if is_first_process():
-            figures = best_validation(run.folder)
+            figures = _summary(run.folder).best
             print(f"seed {seed}: {run.folder}  {describe_figures(figures)}")
             best.append(figures)
     if is_first_process():
@@ -136,9 +127,12 @@ def _report(run: "Run") -> None:
     """The figures, a sample, and where everything lies."""
     if not is_first_process():
         return
-    figures = best_validation(run.folder)
-    if figures:
-        print(f"validation: {describe_figures(figures)}")
+    summary = _summary(run.folder)
+    if summary.best:
+        print(
+            f"best validation, after update {summary.best_update:,} (its weights are kept): "
+            f"{describe_figures(summary.best)}"
+        )
     print(f"\nA sample of {_SAMPLE_CHARACTERS} characters:\n")
     print(_sample(run))
     print(f"\nrun:          {run.folder}")
@@ -158,8 +152,7 @@ def _sample(run: "Run") -> str:
     return written[:_SAMPLE_CHARACTERS]
 
 
-def best_validation(folder: Path) -> dict[str, float]:
-    """The figures of the run's best validation, whose weights it keeps; empty without any."""
+def _summary(folder: Path) -> "RunSummary":
     from ostinato.tasks.run_folder import summarise
 
-    return summarise(folder).best
+    return summarise(folder)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ostinato.decoding.sampling import Sampling
-from ostinato.errors import SettingsError
+from ostinato.errors import SettingsError, TrainingError
 
 NextStep = Callable[[Tensor, Any], tuple[Tensor, Any]]
 
@@ -47,6 +47,7 @@ def generate(
     Raises:
         SettingsError: a negative length, or tokens forbidden that are not in the vocabulary, or
             all of them.
+        TrainingError: a model that gives NaN, or no token any chance.
 
     Example:
         >>> def next_step(tokens, state):  # after token n comes n + 1
@@ -64,6 +65,7 @@ def generate(
         if banned is None:
             banned = _mask(forbidden, log_probabilities)
         log_probabilities = log_probabilities.masked_fill(banned, -math.inf)
+        _refuse_what_is_no_number(log_probabilities)
         if sampling.repetition_penalty is not None and seen is None:
             seen = torch.zeros_like(log_probabilities, dtype=torch.bool)
         tokens = sampling.choose(log_probabilities, seen, generator)
@@ -75,6 +77,14 @@ def generate(
         yield tokens, finished
         if end_index is not None and bool(finished.all()):
             return
+
+
+def _refuse_what_is_no_number(log_probabilities: Tensor) -> None:
+    if not bool(log_probabilities.amax(-1).isfinite().all()):
+        raise TrainingError(
+            "the model's probabilities are no numbers, so that nothing can be drawn: its training "
+            "diverged; train again with a smaller learning rate, or clip the gradient (clip_norm)"
+        )
 
 
 def _mask(forbidden: Sequence[int], log_probabilities: Tensor) -> Tensor:

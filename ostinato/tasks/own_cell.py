@@ -6,6 +6,7 @@ the name and the SHA-256 of the source, never loads it by itself, and says when 
 
 import hashlib
 import importlib.util
+import inspect
 import sys
 from pathlib import Path
 
@@ -22,7 +23,8 @@ def load_cell_class(name: str) -> type[Cell]:
     """The class that FILE.py:Class names.
 
     Raises:
-        SettingsError: no such file, no such class, or no `ostinato.Cell`.
+        SettingsError: no such file, no such class, no `ostinato.Cell`, or one without a step; or
+            the file fails or ends the program when it is run.
     """
     path, class_name = _parts(name)
     specification = importlib.util.spec_from_file_location(f"own_cell_{path.stem}", path)
@@ -32,6 +34,11 @@ def load_cell_class(name: str) -> type[Cell]:
     sys.modules[specification.name] = module
     try:
         specification.loader.exec_module(module)
+    except SystemExit as problem:
+        raise SettingsError(
+            f"{path} cannot be loaded: it ends the program (SystemExit: {problem.code}); put what "
+            'it does as a program under if __name__ == "__main__":'
+        ) from problem
     except Exception as problem:
         raise SettingsError(f"{path} cannot be loaded: {type(problem).__name__}: {problem}") from (
             problem
@@ -41,6 +48,9 @@ def load_cell_class(name: str) -> type[Cell]:
         raise SettingsError(f"{path} has no class {class_name}")
     if not (isinstance(found, type) and issubclass(found, Cell)):
         raise SettingsError(f"{class_name} in {path} must be a subclass of ostinato.Cell")
+    if inspect.isabstract(found):
+        missing = ", ".join(sorted(found.__abstractmethods__))
+        raise SettingsError(f"{class_name} in {path} is no complete cell: it needs a {missing}")
     return found
 
 

@@ -192,6 +192,13 @@ def _fault(details: ErrorDetails, names: list[str]) -> str:
         return f"there is no setting {name!r}" + nearest(name, names)
     if details["type"] == "missing":
         return f"{name} is needed"
+    return fault_of_value(details, name)
+
+
+def fault_of_value(details: ErrorDetails, name: str) -> str:
+    """What pydantic found wrong with the value of the setting `name`, in words."""
+    if details["type"] == "too_short":  # only what names files has a least length
+        return f"{name} needs at least one file or folder"
     if details["type"] == "value_error":
         return f"{details['ctx']['error']}" if "ctx" in details else details["msg"]
     wanted = details["msg"].removeprefix("Input should be ")

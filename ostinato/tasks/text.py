@@ -3,35 +3,26 @@
 The names that every task has: `Settings`, `prepare`, `build`, `evaluate`, `predict`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ostinato.data import (
-    Corpus,
-    TextReading,
-    TokenPart,
-    TokenWindows,
-    load_tokeniser,
-    prepare_part,
-)
-from ostinato.data.tokenisers import Tokeniser
-from ostinato.decoding import Sampling
-from ostinato.errors import MissingExtraError, SettingsError
+from ostinato.data import Corpus, TokenPart, TokenWindows, load_tokeniser
+from ostinato.errors import MissingExtraError
 from ostinato.models import LanguageModel
-from ostinato.tasks.own_cell import is_own_cell, load_cell_class
+from ostinato.tasks.initial_weights import load_initial_weights
 from ostinato.tasks.recurrent import build_recurrent
-from ostinato.tasks.run_folder import new_run_folder, read_record, refuse_used_folder
-from ostinato.tasks.text_corpus import find_corpus, prepare, prepare_again, prepare_in_turn
+from ostinato.tasks.run_folder import new_run_folder, refuse_unusable_folder, require_run
+from ostinato.tasks.text_corpus import prepare, prepare_again, prepare_in_turn
 from ostinato.tasks.text_evaluation import evaluate, validation
 from ostinato.tasks.text_folder import describe, settings_of
+from ostinato.tasks.text_run import Run
 from ostinato.tasks.text_settings import TextSettings
 from ostinato.tasks.text_writing import predict
 from ostinato.tasks.training_run import (
     build_trainer,
-    load_initial_weights,
     load_trained,
     local_device,
     set_threads,
@@ -70,100 +61,6 @@ def build(settings: TextSettings, vocabulary_size: int) -> LanguageModel:
     )
 
 
-class Run:
-    """A trained run: its model, tokeniser and folder.
-
-    Made by `train_text` and `load_run`.
-
-    Args:
-        folder: the run's folder.
-        settings: as it was trained with.
-        model: with the run's best weights.
-        tokeniser: the model's own.
-    """
-
-    def __init__(
-        self, folder: Path, settings: TextSettings, model: LanguageModel, tokeniser: Tokeniser
-    ) -> None:
-        self.folder = folder
-        self.settings = settings
-        self.model = model
-        self.tokeniser = tokeniser
-        self.record = read_record(folder)
-        self.may_end = bool(self.record["counts_ends"])
-
-    @property
-    def figure(self) -> Path:
-        """Where the picture of the losses lies."""
-        return self.folder / "figures" / "loss.png"
-
-    def evaluate(
-        self, data: str | Sequence[str] | None = None, part: str = "validation"
-    ) -> dict[str, float]:
-        """The model's figures on other text, or on a part of its own corpus.
-
-        Args:
-            data: files, folders or globs; None: the corpus of the run.
-            part: "train", "validation" or "test", of the run's own corpus.
-
-        Returns:
-            As `evaluate`.
-        """
-        return evaluate(self.model, self._part(data, part))
-
-    def stream(
-        self,
-        prompt: str = "",
-        *,
-        length: int = 200,
-        samples: int = 1,
-        seed: int = 0,
-        sampling: Sampling | None = None,
-        stop: Sequence[str] = (),
-    ) -> Iterator[list[str]]:
-        """Text as it comes: each step, a piece for every sample; see `predict`."""
-        return predict(
-            self.model,
-            self.tokeniser,
-            prompt,
-            length=length,
-            samples=samples,
-            seed=seed,
-            sampling=sampling,
-            stop=stop,
-            may_end=self.may_end,
-        )
-
-    def generate(
-        self,
-        prompt: str = "",
-        *,
-        length: int = 200,
-        seed: int = 0,
-        sampling: Sampling | None = None,
-        stop: Sequence[str] = (),
-    ) -> str:
-        """A text that the model writes on from `prompt`, without the prompt; see `predict`."""
-        options = {"length": length, "seed": seed, "sampling": sampling, "stop": stop}
-        return "".join(pieces[0] for pieces in self.stream(prompt, **options))  # pyright: ignore[reportArgumentType]
-
-    def _part(self, data: str | Sequence[str] | None, part: str) -> TokenPart:
-        if data is not None:
-            return prepare_part(
-                data if isinstance(data, str) else list(data),
-                tokeniser=self.tokeniser,
-                counts_ends=self.may_end,
-                reading=TextReading(self.settings.document, self.settings.replace_bad_bytes),
-                cache=self.settings.cache_dir,
-            )
-        parts = find_corpus(self.record, self.settings).parts
-        if part not in parts:
-            raise SettingsError(
-                f"this run has no {part} part; it has {', '.join(parts)}; give --data instead"
-            )
-        return parts[part]
-
-
 def train(settings: TextSettings, observer: Observer | None = None) -> Run:
     """Train a language model from the start.
 
@@ -173,10 +70,8 @@ def train(settings: TextSettings, observer: Observer | None = None) -> Run:
         Interrupted: stopped by a signal, after a checkpoint.
     """
     observer = observer or Observer()
-    if settings.run is not None:
-        refuse_used_folder(settings.run)
-    if is_own_cell(settings.cell):
-        load_cell_class(settings.cell)  # Refuses before any text is read.
+    refuse_unusable_folder(settings.run)
+    _refuse_impossible_model(settings)
     set_threads(settings.threads)
     device = choose_device(local_device(settings.device))
     with join_processes(device) as processes:
@@ -185,7 +80,7 @@ def train(settings: TextSettings, observer: Observer | None = None) -> Run:
         torch.manual_seed(settings.seed)
         model = build(settings, corpus.tokeniser.vocabulary_size).to(device)
         if settings.initial_weights is not None:
-            load_initial_weights(model, settings.initial_weights)
+            load_initial_weights(model, settings.initial_weights, settings)
         folder = None
         if processes.is_first:
             cell = settings.cell.rpartition(":")[2].lower()
@@ -226,7 +121,7 @@ def resume(
         torch.manual_seed(settings.seed)
         model = build(settings, corpus.tokeniser.vocabulary_size).to(where)
         if settings.initial_weights is not None and Journal(folder).find() is None:
-            load_initial_weights(model, settings.initial_weights)
+            load_initial_weights(model, settings.initial_weights, settings)
         torch.manual_seed(settings.seed + processes.rank)
         return _train(folder, settings, model, corpus, windows, processes, observer, resume=True)
 
@@ -269,6 +164,18 @@ def train_text(
     return train(TextSettings(data=given, **settings), observer)
 
 
+def _refuse_impossible_model(settings: TextSettings) -> None:
+    """Build the model once before any text is read: much can only be refused by building it."""
+    if settings.initial_weights is None:
+        small = settings.model_copy(update={"adaptive_cutoffs": ()})  # of a vocabulary not yet read
+        build(small, vocabulary_size=2)
+        return
+    require_run(settings.initial_weights)
+    tokeniser = load_tokeniser(settings.initial_weights)
+    model = build(settings, tokeniser.vocabulary_size)
+    load_initial_weights(model, settings.initial_weights, settings)
+
+
 def _windows(settings: TextSettings, corpus: Corpus, processes: Processes) -> TokenWindows:
     return TokenWindows(
         corpus.train,
@@ -301,11 +208,14 @@ def _train(
         observer=observer,
         processes=processes,
     )
+    observer.run_started(folder)
     try:
         trainer.run(resume=resume)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"stopped; go on with: ostinato resume {folder}") from None
     finally:
         if processes.is_first:
-            _draw_losses(folder)
+            _draw_losses(folder, settings.unit)
     if processes.is_first:
         load_trained(model, folder)
     return Run(folder, settings, model.eval(), corpus.tokeniser)
@@ -319,7 +229,7 @@ def _validation_updates(settings: TextSettings, part: TokenPart | None) -> float
     return tokens / (settings.batch_size * settings.steps_between_updates)
 
 
-def _draw_losses(folder: Path) -> None:
+def _draw_losses(folder: Path, unit: str) -> None:
     """The picture of the losses; left out where matplotlib is not installed."""
     from ostinato.xray.curves import draw_losses
 
@@ -327,6 +237,6 @@ def _draw_losses(folder: Path) -> None:
     if not metrics.is_file():
         return
     try:
-        draw_losses(metrics, folder / "figures" / "loss.png")
+        draw_losses(metrics, folder / "figures" / "loss.png", unit)
     except MissingExtraError:
         return

@@ -14,7 +14,7 @@ from ostinato.data import (
 )
 from ostinato.data.tokenisers import Tokeniser
 from ostinato.errors import CheckpointError, DataError
-from ostinato.tasks.run_folder import read_record, require_run
+from ostinato.tasks.run_folder import CONFIG, read_record, require_run
 from ostinato.tasks.text_settings import TextSettings
 from ostinato.training import Observer
 from ostinato.training.processes import Processes
@@ -55,11 +55,18 @@ def prepare_again(
 
     Raises:
         CheckpointError: the text is not what the run was trained on.
+        DataError: the text is not where it was.
     """
     record = read_record(folder)
     if _from_standard_input(settings):
         return find_corpus(record, settings)
-    corpus = prepare_in_turn(settings, observer, processes)
+    try:
+        corpus = prepare_in_turn(settings, observer, processes)
+    except DataError as problem:
+        raise DataError(
+            f"the text of {folder} cannot be read again: {problem}; put it back, or write in "
+            f"{folder / CONFIG} where it lies now"
+        ) from problem
     if corpus.fingerprint != record["fingerprint"]:
         raise CheckpointError(
             f"the data of {folder} is not what it was trained on (SHA-256 "
@@ -70,14 +77,16 @@ def prepare_again(
     return corpus
 
 
-def find_corpus(record: dict[str, Any], settings: TextSettings) -> Corpus:
+def find_corpus(
+    record: dict[str, Any], settings: TextSettings, observer: Observer | None = None
+) -> Corpus:
     """A run's corpus from the cache, made again from its files where it is gone."""
     try:
         return open_corpus(record["fingerprint"], record["sources"], cache=settings.cache_dir)
     except DataError:
         if _from_standard_input(settings):
             raise
-    return prepare(settings)
+    return prepare(settings, observer)
 
 
 def _from_standard_input(settings: TextSettings) -> bool:

@@ -22,6 +22,7 @@ def evaluate(
     batch_size: int = _BATCH,
     window: int = _WINDOW,
     limit: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, float]:
     """How well the model predicts a part: each document from its start, with carried state.
 
@@ -35,6 +36,7 @@ def evaluate(
         limit: stop after about so many tokens, of documents from all over the part. The figures
             are then of these, and bits per character and byte reckoned from the part's own tokens
             per character. None: all.
+        progress: called with the tokens done and those in all. None: nobody listens.
 
     Returns:
         nats_per_token, bits_per_token, perplexity, bits_per_character, bits_per_byte, tokens, and
@@ -45,6 +47,9 @@ def evaluate(
     model.eval()
     device = next(model.parameters()).device
     nats, tokens, state = 0.0, 0, None
+    total = min(part.counted_targets, limit or part.counted_targets)
+    progress = progress or _nobody_listens
+    progress(0, total)
     for read in _windows(EvaluationWindows(part, batch_size, window), limit):
         if read.fresh:
             state = model.initial_state(read.inputs.shape[0])  # pyright: ignore[reportCallIssue]
@@ -52,8 +57,13 @@ def evaluate(
         losses = model.loss(features, read.targets.to(device))  # pyright: ignore[reportCallIssue]
         nats += float(losses.double()[read.counted.to(device)].sum())
         tokens += read.units
+        progress(min(tokens, total), total)
     model.train(was_training)
     return _figures(nats, tokens, part)
+
+
+def _nobody_listens(done_tokens: int, total_tokens: int) -> None:
+    pass
 
 
 def validation(
@@ -95,13 +105,21 @@ def _windows(windows: EvaluationWindows, limit: int | None) -> Iterator[Window]:
                 return
 
 
+def _perplexity(nats_per_token: float) -> float:
+    """Infinity where no number is large enough, as after a training that diverged."""
+    try:
+        return math.exp(nats_per_token)
+    except OverflowError:
+        return math.inf
+
+
 def _figures(nats: float, tokens: int, part: TokenPart) -> dict[str, float]:
     per_token = nats / max(1, tokens)
     bits = per_token / math.log(2)
     return {
         "nats_per_token": per_token,
         "bits_per_token": bits,
-        "perplexity": math.exp(min(per_token, 700.0)),
+        "perplexity": _perplexity(per_token),
         "bits_per_character": bits * part.counted_targets / max(1, part.characters),
         "bits_per_byte": bits * part.counted_targets / max(1, part.bytes),
         "tokens": tokens,

@@ -1,10 +1,12 @@
 """What the folder of a text run says: its settings, and a page for a person."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from ostinato.checkpoint import write_text
 from ostinato.data import Corpus
+from ostinato.data.text_sources import STANDARD_INPUT
 from ostinato.errors import SettingsError
 from ostinato.tasks.own_cell import is_own_cell, source_hash
 from ostinato.tasks.run_folder import CONFIG, RECORD, read_record
@@ -45,7 +47,7 @@ def settings_of(folder: Path, cell: str | None) -> TextSettings:
 
 def describe(folder: Path, settings: TextSettings, corpus: Corpus) -> None:
     """Write what the run is: settings, tokeniser, fingerprint, and a page for a person."""
-    fixed = settings.model_copy(update={"run": folder})
+    fixed = _found_from_anywhere(settings).model_copy(update={"run": folder.absolute()})
     own = is_own_cell(settings.cell)
     record = {
         "task": "text",
@@ -61,16 +63,40 @@ def describe(folder: Path, settings: TextSettings, corpus: Corpus) -> None:
     write_text(folder / CONFIG, write_toml(fixed))
 
 
+def _found_from_anywhere(settings: TextSettings) -> TextSettings:
+    """The settings with absolute paths, for a run that goes on from another folder."""
+    cache, weights = settings.cache_dir, settings.initial_weights
+    changes = {
+        "data": _absolute(settings.data),
+        "valid": _absolute(settings.valid),
+        "test": _absolute(settings.test),
+        "cache_dir": None if cache is None else cache.absolute(),
+        "initial_weights": None if weights is None else weights.absolute(),
+    }
+    if is_own_cell(settings.cell):
+        (changes["cell"],) = _absolute([settings.cell])
+    return settings.model_copy(update=changes)
+
+
+def _absolute(paths: Sequence[str]) -> tuple[str, ...]:
+    return tuple(
+        path if path == STANDARD_INPUT else str(Path(path).expanduser().absolute())
+        for path in paths
+    )
+
+
 def _page(folder: Path, settings: TextSettings, corpus: Corpus) -> str:
     parts = "\n".join(
         f"- {name}: {part.targets:,} tokens, {part.characters:,} characters"
         for name, part in corpus.parts.items()
     )
+    layers = f"{settings.layers} layer" + "s" * (settings.layers > 1)
     return f"""# {folder.name}
 
-A language model of {", ".join(settings.data)}: {settings.layers} x {settings.hidden_size}
-{settings.cell}, tokens are {settings.tokens} ({corpus.tokeniser.vocabulary_size} of them).
+A language model of {", ".join(settings.data)}.
 
+- model: {settings.cell}, {layers} of {settings.hidden_size} units
+- tokens: {settings.tokens}, {corpus.tokeniser.vocabulary_size} different ones
 {parts}
 
     ostinato generate {folder}        let it write

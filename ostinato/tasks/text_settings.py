@@ -29,6 +29,10 @@ _ONLY_FOR = {
 """Options of single cells; with any other cell they are refused."""
 
 
+UNITS = {"characters": "character", "bytes": "byte", "words": "token", "bpe": "token"}
+"""What a loss is of, in the singular, for each kind of token."""
+
+
 class TextSettings(TrainingSettings):
     """Training of a language model: the text, its tokens, the model and its regularisation."""
 
@@ -161,6 +165,11 @@ class TextSettings(TrainingSettings):
                 f"tied output weights need equal widths, but embedding_size is {tied_to} and the "
                 f"last layer puts out {output_size} features; make them equal or do not tie"
             )
+
+    @property
+    def unit(self) -> str:
+        """What a loss is of, in the singular."""
+        return UNITS[self.tokens]
 
     @property
     def steps_between_updates(self) -> int:

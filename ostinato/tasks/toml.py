@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from ostinato.errors import SettingsError
 from ostinato.tasks.names import nearest
-from ostinato.tasks.settings import TrainingSettings
+from ostinato.tasks.settings import TrainingSettings, fault_of_value
 
 NONE = "none"
 
@@ -90,8 +90,7 @@ def _checked(field: FieldInfo, key: str, value: object, place: str) -> Any:
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
-        wanted = error.errors()[0]["msg"].removeprefix("Input should be ")
-        raise SettingsError(f"{place}: {key} must be {wanted}, got {value!r}") from None
+        raise SettingsError(f"{place}: {fault_of_value(error.errors()[0], key)}") from None
 
 
 def _toml_value(value: object) -> str:

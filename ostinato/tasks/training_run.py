@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ostinato.errors import CheckpointError, SettingsError
+from ostinato.errors import CheckpointError
 from ostinato.tasks.settings import TrainingSettings
 from ostinato.training import (
     Averaging,
@@ -125,23 +125,6 @@ def build_optimisation(settings: TrainingSettings, model: nn.Module, updates: in
     if settings.optimiser == "asgd":
         averaging = Averaging(model, settings.averaging_patience)
     return Optimisation(optimiser, schedule, averaging)
-
-
-def load_initial_weights(model: nn.Module, run: Path) -> None:
-    """Start from another run's best weights (fine-tuning).
-
-    Raises:
-        CheckpointError: that run has no checkpoint.
-        SettingsError: its model has other sizes than this one.
-    """
-    weights = load_model_weights(run).tensors["model"]
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as problem:
-        raise SettingsError(
-            f"--initial-weights {run}: that run's model is not of the same kind and sizes as this "
-            f"one ({str(problem).splitlines()[-1].strip()}); give the same model options"
-        ) from problem
 
 
 def load_trained(model: nn.Module, run: Path) -> dict[str, Any]:

@@ -1,13 +1,15 @@
 """Stops a run within one update of the first NaN or infinity, and says where it came from."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ostinato.errors import TrainingError
+
+WHAT_HELPS = "try a smaller learning rate, or clip the gradient (clip_norm)"
 
 
 def find_bad_input(window: Any, update: int) -> str | None:
@@ -50,13 +52,15 @@ def find_bad_update(
     )
 
 
-def check_validation(loss: float, update: int) -> None:
-    """Raise TrainingError where a validation's loss is NaN or infinite."""
-    if not math.isfinite(loss):
-        raise TrainingError(
-            f"update {update}: the validation loss after it is {loss}; training stopped, and the "
-            "checkpoint before it is kept; try a lower learning rate or clip the gradient"
-        )
+def find_bad_validation(figures: Mapping[str, Any], update: int) -> str | None:
+    """What to say where a figure of a validation is NaN or infinite; None where all are finite."""
+    for name, figure in figures.items():
+        if isinstance(figure, float) and not math.isfinite(figure):
+            return (
+                f"update {update}: training diverged: the validation after it gives {name} "
+                f"{figure}, at {figures['nats_per_unit']:.3g} nats a unit; {_KEPT}; {WHAT_HELPS}"
+            )
+    return None
 
 
 def check_weights(model: nn.Module, update: int) -> None:
@@ -64,15 +68,15 @@ def check_weights(model: nn.Module, update: int) -> None:
     for name, parameter in model.named_parameters():
         if not bool(torch.isfinite(parameter).all()):
             raise TrainingError(
-                f"update {update}: the weights {name} are no longer finite after it; training "
-                "stopped, and the checkpoint before it is kept; try a lower learning rate or clip "
-                "the gradient"
+                f"update {update}: training diverged: the weights {name} are no longer finite "
+                f"after it; {_KEPT}; {WHAT_HELPS}"
             )
 
 
+_KEPT = "training stopped, and the checkpoint before it, if there was one, is kept"
 _ADVICE = (
     "training stopped before the weights were touched, and the last checkpoint is kept; "
-    "try a lower learning rate or clip the gradient"
+    f"{WHAT_HELPS}"
 )
 
 

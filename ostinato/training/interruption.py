@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 _EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
@@ -12,11 +13,14 @@ _EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 class Interrupted(Exception):  # noqa: N818 - it is no error
     """Training was asked to stop and did, after a checkpoint.
 
-    `exit_code` is what the process should exit with: 130 after Ctrl-C, 143 after SIGTERM.
+    Args:
+        exit_code: what the process should exit with: 130 after Ctrl-C, 143 after SIGTERM.
+        folder: of the run. None: not told.
     """
 
-    def __init__(self, exit_code: int) -> None:
-        super().__init__("training was interrupted; a checkpoint was written")
+    def __init__(self, exit_code: int, folder: Path | None = None) -> None:
+        where = f" in {folder}; go on with: ostinato resume {folder}" if folder else ""
+        super().__init__(f"training was interrupted; a checkpoint was written{where}")
         self.exit_code = exit_code
 
 

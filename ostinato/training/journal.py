@@ -25,6 +25,7 @@ class Journal:
     """
 
     def __init__(self, folder: Path, fingerprint: str = "") -> None:
+        self.folder = folder
         self.checkpoints = folder / "checkpoints"
         self.fingerprint = fingerprint
         self.metrics = Metrics(folder / "metrics.jsonl")

@@ -10,6 +10,9 @@ class Observer:
     def preparing(self, done_bytes: int, total_bytes: int | None, what: str) -> None:
         """Data is being read: `done_bytes` of `total_bytes` (None: unknown)."""
 
+    def run_started(self, folder: Path) -> None:
+        """A run begins, or goes on; all of it lies in `folder`."""
+
     def training_started(self, updates: int, done: int) -> None:
         """Training begins, `done` of `updates` updates being done already."""
 
@@ -21,6 +24,9 @@ class Observer:
 
     def checkpointed(self, folder: Path) -> None:
         """A checkpoint lies in `folder`."""
+
+    def evaluated(self, done_tokens: int, total_tokens: int) -> None:
+        """A text is being predicted: `done_tokens` of `total_tokens`."""
 
     def noted(self, text: str) -> None:
         """Something that the person should know, as a changed environment."""

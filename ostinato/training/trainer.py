@@ -15,10 +15,11 @@ from ostinato.state import stack
 from ostinato.training.device import move_window
 from ostinato.training.environment import describe_environment, differences
 from ostinato.training.guard import (
-    check_validation,
+    WHAT_HELPS,
     check_weights,
     find_bad_input,
     find_bad_update,
+    find_bad_validation,
 )
 from ostinato.training.interruption import Interrupted, StopRequest, stop_on_signals
 from ostinato.training.journal import Journal
@@ -216,7 +217,10 @@ class Trainer:
         """Stop every process, in the words of the one whose window is at fault."""
         update, model = self.place.update, self.objective.model
         self.processes.stop_together(find_bad_update((loss, norm), update, window, losses, model))
-        raise TrainingError(f"update {update}: the loss is {loss}, too large to be added up")
+        raise TrainingError(
+            f"update {update}: training diverged: the loss is {loss}, too large to be added up; "
+            f"{WHAT_HELPS}"
+        )
 
     def _autocast(self) -> Any:
         if self.plan.precision == "32":
@@ -228,7 +232,7 @@ class Trainer:
         update, plan = self.place.update, self.plan
         ended = update >= plan.updates
         if update % plan.record_every == 0 or ended:
-            self._record({**self.tally.summary(), "update": update, "epoch": self.place.epoch})
+            self._record_updates()
         record, improved = None, False
         if self.validate is not None and (update % plan.validate_every == 0 or ended):
             record, improved = self._validate()
@@ -236,13 +240,18 @@ class Trainer:
         if ended or wishes.stop or record is not None or due:
             self._checkpoint(best=improved)
         if wishes.stop and not self._has_ended():
-            raise Interrupted(143 if wishes.terminate else 130)
+            raise Interrupted(143 if wishes.terminate else 130, self.journal.folder)
         return record or ({"update": update, "epoch": self.place.epoch} if ended else None)
 
-    def _record(self, record: dict[str, Any]) -> None:
+    def _record_updates(self) -> None:
+        """A line of metrics on the updates since the last, where there are any."""
+        if self.tally.updates == 0:
+            return
+        update, epoch = self.place.update, self.place.epoch
+        record = {**self.tally.summary(), "update": update, "epoch": epoch}
         if self.processes.is_first:
             self.journal.metrics.append(record)
-            self.observer.updated(record["update"], record)
+            self.observer.updated(update, record)
 
     def _validate(self) -> tuple[dict[str, Any], bool]:
         """The figures now, and whether they are the best so far."""
@@ -255,7 +264,10 @@ class Trainer:
             self.objective.train()
         figures = self.processes.from_first(figures)
         loss, place = figures["nats_per_unit"], self.place
-        check_validation(loss, place.update)
+        problem = find_bad_validation(figures, place.update)
+        if problem is not None:
+            self._record_updates()
+            raise TrainingError(problem)
         improved = place.best is None or loss < place.best
         place.best, place.waited = (loss, 0) if improved else (place.best, place.waited + 1)
         self.optimisation.schedule.validated(loss)

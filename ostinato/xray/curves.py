@@ -1,5 +1,6 @@
 """The losses of a run as a picture."""
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -7,59 +8,72 @@ from typing import Any
 from ostinato.errors import missing_extra
 from ostinato.training.metrics import read_metrics
 
+_NATS_PER_BIT = math.log(2)
 
-def draw_losses(metrics: Path, picture: Path) -> None:
-    """Draw training and validation loss against updates.
+
+def draw_losses(metrics: Path, picture: Path, unit: str) -> None:
+    """Draw training and validation loss against updates, as the terminal tells them.
 
     Args:
         metrics: the run's JSON lines.
         picture: the PNG file to write; its folder is made.
+        unit: what a loss is of, in the singular, as "character".
 
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as problem:
-        raise missing_extra("matplotlib", "figures") from problem
-    records = read_metrics(metrics)
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    training = _points(records, "nats_per_unit")
-    axes.plot(*training, color="#9db4d6", linewidth=1.2, label="training")
-    validations = [{"update": r["update"], **r["validation"]} for r in records if "validation" in r]
-    if validations:
-        points = _points(validations, "nats_per_unit")
-        axes.plot(*points, color="#b3472f", linewidth=1.8, marker="o", ms=3.5, label="validation")
-        best = min(zip(points[1], points[0], strict=True))
-        axes.annotate(
-            f"best {best[0]:.3f}",
-            (best[1], best[0]),
-            # The curve comes from above on the left: below it there is room.
-            xytext=(0, -8),
-            textcoords="offset points",
-            ha="right",
-            va="top",
-            color="#b3472f",
-        )
-    axes.margins(y=0.12)
-    _focus(axes, training[1])
-    axes.set_xlabel("update")
-    axes.set_ylabel("nats per token")
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
+    figure = plot_losses(read_metrics(metrics), unit)
     picture.parent.mkdir(parents=True, exist_ok=True)
     beside = picture.with_name(f"{picture.stem}.writing-{os.getpid()}.png")
     figure.savefig(beside, dpi=150)
     os.replace(beside, picture)
 
 
-def _points(records: list[dict[str, Any]], name: str) -> tuple[list[int], list[float]]:
-    found = [record for record in records if name in record]
-    return [record["update"] for record in found], [record[name] for record in found]
+def plot_losses(records: list[dict[str, Any]], unit: str) -> Any:
+    """A matplotlib figure of the records of a run's metrics; `unit` as in `draw_losses`."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as problem:
+        raise missing_extra("matplotlib", "figures") from problem
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    updates, bits = _training(records)
+    axes.plot(updates, bits, color="#9db4d6", linewidth=1.2, label="training")
+    _plot_validation(axes, *_validation(records, unit))
+    axes.margins(y=0.12)
+    _focus(axes, bits)
+    axes.set_xlabel("update")
+    axes.set_ylabel(f"bits per {unit}")
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    return figure
+
+
+def _plot_validation(axes: Any, updates: list[int], bits: list[float]) -> None:
+    if not bits:
+        return
+    best, update = min(zip(bits, updates, strict=True))
+    # In the legend, which looks for room by itself: beside its point it lay on the other curve.
+    label = f"validation, best {best:.3f} after update {update:,}"
+    axes.plot(updates, bits, color="#b3472f", linewidth=1.8, marker="o", ms=3.5, label=label)
+
+
+def _training(records: list[dict[str, Any]]) -> tuple[list[int], list[float]]:
+    """Updates, and the training loss in bits."""
+    found = [record for record in records if "nats_per_unit" in record]
+    bits = [record["nats_per_unit"] / _NATS_PER_BIT for record in found]
+    return [record["update"] for record in found], bits
+
+
+def _validation(records: list[dict[str, Any]], unit: str) -> tuple[list[int], list[float]]:
+    """Updates, and the validation loss in bits."""
+    found = [record for record in records if "validation" in record]
+    figures = [record["validation"] for record in found]
+    bits = [one.get(f"bits_per_{unit}", one["nats_per_unit"] / _NATS_PER_BIT) for one in figures]
+    return [record["update"] for record in found], bits
 
 
 def _focus(axes: Any, losses: list[float]) -> None:

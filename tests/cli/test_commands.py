@@ -2,10 +2,13 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -22,6 +25,21 @@ def test_train_ends_with_figures_a_sample_and_where_the_run_lies(
     assert str(tmp_path / "r") in ended.out
     assert str(tmp_path / "r" / "figures" / "loss.png") in ended.out
     assert "training: 4 updates" in ended.err
+
+
+def test_train_names_the_run_before_it_trains(
+    small_options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "text", *small_options, "--run", str(tmp_path / "r")]) == 0
+    told = capsys.readouterr().err
+    assert told.index(f"run: {tmp_path / 'r'}\n") < told.index("training: 4 updates")
+
+
+def test_train_says_of_which_checkpoint_the_figures_are(
+    trained_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["resume", str(trained_run)]) == 0
+    assert "best validation, after update 4 (its weights are kept): " in capsys.readouterr().out
 
 
 def test_resume_of_a_finished_run_trains_nothing(
@@ -92,15 +110,46 @@ def test_generate_writes_several_samples(
     assert text.count("--- sample") == 3
 
 
-def test_generate_takes_its_prompt_from_a_pipe(
-    trained_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def piped(monkeypatch: pytest.MonkeyPatch) -> Iterator[IO[str]]:
+    """A pipe as standard input, with a line in it and an end."""
     reading, writing = os.pipe()
     os.write(writing, b"the tick\n")
     os.close(writing)
     with os.fdopen(reading, encoding="utf-8") as stream:
         monkeypatch.setattr("sys.stdin", stream)
-        assert _generated(capsys, str(trained_run), "--length", "3").startswith("the tick")
+        yield stream
+
+
+def test_generate_takes_its_prompt_from_standard_input_where_told(
+    trained_run: Path, piped: IO[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = _generated(capsys, str(trained_run), "--prompt", "-", "--length", "3")
+    assert text.startswith("the tick")
+
+
+def test_generate_leaves_standard_input_alone_where_not_told(
+    trained_run: Path, piped: IO[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = _generated(capsys, str(trained_run), "--length", "3")
+    assert len(text) == 3 + len("\n")
+    assert piped.read() == "the tick\n"
+
+
+def test_generate_tells_of_characters_that_the_model_does_not_know(
+    trained_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["generate", str(trained_run), "--prompt", "thé cßock", "--length", "3"]) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith("thé cßock")
+    assert "2 of the 9 characters of the prompt are not in the model's vocabulary" in told.err
+
+
+def test_generate_says_nothing_of_a_prompt_that_the_model_knows(
+    trained_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["generate", str(trained_run), "--prompt", "the clock", "--length", "3"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_runs_lists_the_run_with_its_best_figure(
@@ -111,6 +160,21 @@ def test_runs_lists_the_run_with_its_best_figure(
     assert "clock" in table
     assert "bits/character" in table
     assert "finished" in table
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}"])
+def test_runs_lists_a_damaged_run_among_the_others(
+    trained_run: Path, tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(trained_run, tmp_path / "whole")
+    shutil.copytree(trained_run, tmp_path / "broken")
+    (tmp_path / "broken" / "run.json").write_text(content)
+    assert main(["runs", str(tmp_path)]) == 0
+    told = capsys.readouterr()
+    (row,) = (line for line in told.out.splitlines() if "broken" in line)
+    assert "damaged (run.json)" in row
+    assert "finished" in told.out
+    assert f"{tmp_path / 'broken' / 'run.json'} is damaged" in told.err
 
 
 def test_runs_of_an_empty_folder_says_so(
@@ -149,5 +213,5 @@ def test_a_stopped_run_can_be_resumed(
     training.send_signal(signal.Signals[f"SIG{signal_number}"])
     message = training.communicate(timeout=60)[1]
     assert training.returncode == exit_code
-    assert "a checkpoint was written" in message
+    assert f"a checkpoint was written in {run}; go on with: ostinato resume {run}" in message
     assert (run / "checkpoints" / "last").is_file()

@@ -92,6 +92,34 @@ def test_termination_outside_training_ends_in_order(monkeypatch: pytest.MonkeyPa
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+def test_a_run_below_a_file_is_refused_before_the_text_is_read(
+    text_file: Path, small_options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "text", *small_options, "--run", str(text_file / "sub")]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {text_file} is a file, so that {text_file / 'sub'} cannot be a folder: give "
+        "another --run\n"
+    )
+
+
+def test_a_cell_file_that_ends_the_program_is_a_mistake(
+    small_options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.py").write_text("import sys\nsys.exit(0)\n")
+    assert main(["train", "text", *small_options, "--cell", f"{tmp_path}/mine.py:Mine"]) == 2
+    assert "mine.py cannot be loaded: it ends the program" in capsys.readouterr().err
+
+
+def test_a_training_that_diverges_says_what_helps(
+    small_options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [*small_options, "--learning-rate", "1e30", "--clip-norm", "None"]
+    assert main(["train", "text", *options, "--run", str(tmp_path / "r")]) == 1
+    told = capsys.readouterr().err
+    assert "training diverged" in told
+    assert "try a smaller learning rate, or clip the gradient" in told
+
+
 def test_unexpected_failure_tells_how_to_see_the_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

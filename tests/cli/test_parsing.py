@@ -6,6 +6,7 @@ import pytest
 
 from ostinato.cli.parsing import defaults_from_config, gather_repeated, parse
 from ostinato.cli.train import TrainTextArguments
+from ostinato.errors import SettingsError
 from ostinato.tasks.text_settings import TextSettings
 
 
@@ -46,6 +47,35 @@ def test_a_refused_value_is_told_in_the_words_of_the_person(
         _settings("--data", "a", "--window", "10", "--update-every", "20")
     told = " ".join(capsys.readouterr().err.split())
     assert "Error parsing options: update_every must be at most window (10), got 20" in told
+
+
+@pytest.mark.parametrize(
+    ("option", "typed", "message"),
+    [
+        ("--updates", "ten", "--updates: it must be a valid integer, got 'ten'"),
+        ("--hidden-size", "2.5", "--hidden-size: it must be a valid integer, got '2.5'"),
+        ("--clip-norm", "loose", "--clip-norm: it must be a valid number, got 'loose'"),
+        ("--learning-rate", "small", "--learning-rate: it must be a valid number, got 'small'"),
+        ("--adaptive-cutoffs", "9 x", "--adaptive-cutoffs: it must be a valid integer, got 'x'"),
+    ],
+)
+def test_what_is_no_number_is_refused_in_the_words_of_the_settings(
+    option: str, typed: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        _settings("--data", "a", option, *typed.split())
+    told = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert f"Error parsing {message}" in told
+    assert "NoneType" not in told
+
+
+def test_several_numbers_are_read() -> None:
+    assert _settings("--data", "a", "--adaptive-cutoffs", "9", "20").adaptive_cutoffs == (9, 20)
+
+
+def test_a_second_config_is_refused(config: str) -> None:
+    with pytest.raises(SettingsError, match=r"--config was given 2 times \(.*, b.toml\)"):
+        _settings("--config", config, "--config=b.toml")
 
 
 def test_options_override_config(config: str) -> None:

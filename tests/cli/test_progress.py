@@ -2,6 +2,8 @@
 
 import io
 import math
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -25,6 +27,7 @@ _VALIDATION = {
 
 def _tell(view: Observer) -> None:
     view.preparing(500_000, 1_000_000, "reading")
+    view.run_started(Path("runs/mine"))
     view.training_started(20, 0)
     view.updated(10, {**_RECORD, "update": 10})
     view.validated(_VALIDATION)
@@ -37,13 +40,14 @@ def test_plain_view_prints_a_line_for_each_event() -> None:
     _tell(PlainView(stream, "character", every_s=0.0))
     lines = stream.getvalue().splitlines()
     assert lines[0] == "reading: 500.0 kB of 1.0 MB"
-    assert lines[1] == "training: 20 updates"
-    assert lines[2].startswith(
+    assert lines[1] == "run: runs/mine"
+    assert lines[2] == "training: 20 updates"
+    assert lines[3].startswith(
         "update 10 of 20: 12.5 updates/s, 51,200 characters/s, training 2.000 bits per character"
     )
-    assert "time left" in lines[2]
-    assert lines[3] == "update 10: validation 3.000 bits per character"
-    assert lines[4] == "note: other threads"
+    assert "time left" in lines[3]
+    assert lines[4] == "update 10: validation 3.000 bits per character"
+    assert lines[5] == "note: other threads"
 
 
 def test_plain_view_waits_between_lines() -> None:
@@ -61,16 +65,47 @@ def test_plain_view_names_what_was_done_before() -> None:
     assert stream.getvalue() == "training: 60 updates after 40 done before\n"
 
 
-def test_live_view_shows_the_figures() -> None:
+def test_plain_view_tells_how_far_an_evaluation_is() -> None:
+    stream = io.StringIO()
+    view = PlainView(stream, "character", every_s=0.0)
+    view.evaluated(0, 2000)
+    view.evaluated(1500, 2000)
+    assert stream.getvalue() == "evaluating: 1,500 of 2,000 tokens\n"
+
+
+def test_plain_view_says_nothing_of_a_short_evaluation() -> None:
+    stream = io.StringIO()
+    view = PlainView(stream, "character", every_s=60.0)
+    view.evaluated(0, 2000)
+    view.evaluated(2000, 2000)
+    assert stream.getvalue() == ""
+
+
+@pytest.fixture
+def screen() -> Iterator[tuple[io.StringIO, Progress]]:
+    """What a terminal was sent, and the bars on it."""
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, width=200)
     columns = (TextColumn("{task.description}"), TextColumn("{task.fields[figures]}"))
     with Progress(*columns, console=console, auto_refresh=False) as bars:
-        _tell(LiveView(bars, "character"))
-        bars.refresh()
+        yield stream, bars
+
+
+def test_live_view_shows_the_figures(screen: tuple[io.StringIO, Progress]) -> None:
+    stream, bars = screen
+    _tell(LiveView(bars, "character"))
+    bars.refresh()
     shown = stream.getvalue()
+    assert "run: runs/mine" in shown
     assert "training 2.000 bits per character, validation 3.000 bits per character" in shown
     assert "note: other threads" in shown
+
+
+def test_live_view_shows_how_far_an_evaluation_is(screen: tuple[io.StringIO, Progress]) -> None:
+    stream, bars = screen
+    LiveView(bars, "character").evaluated(1500, 2000)
+    bars.refresh()
+    assert "1,500 of 2,000 tokens" in stream.getvalue()
 
 
 def test_other_processes_show_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,6 +124,12 @@ def test_figures_in_words() -> None:
 def test_equal_figures_are_told_once() -> None:
     assert describe_figures({"bits_per_character": 2.0, "bits_per_token": 2.0}) == (
         "2.000 bits per character"
+    )
+
+
+def test_figures_too_long_to_read_are_shortened() -> None:
+    assert describe_figures({"nats_per_token": 1.958e31, "perplexity": math.inf}) == (
+        "1.96e+31 nats per token, perplexity inf"
     )
 
 

@@ -13,7 +13,7 @@ from ostinato.tasks.toml import read_toml, write_toml
     ("values", "message"),
     [
         ({}, "data is needed"),
-        ({"data": ()}, "data"),
+        ({"data": ()}, "data needs at least one file or folder"),
         ({"data": "a", "hiden_size": 3}, "no setting 'hiden_size'; did you mean 'hidden_size'?"),
         ({"data": "a", "hidden_size": 0}, "hidden_size must be greater than 0, got 0"),
         ({"data": "a", "layers": True}, "layers must be a valid integer, got True"),
@@ -88,6 +88,7 @@ def test_toml_leaves_none_out_where_it_is_the_default() -> None:
         ("\n\nhidden_size = 0\n", "line 3: hidden_size must be greater than 0, got 0"),
         ('seed = "1"\n', "line 1: seed must be a valid integer, got '1'"),
         ("data = 3\n", "line 1: data must be"),
+        ("data = []\n", "line 1: data needs at least one file or folder"),
         ("[layers]\nx = 1\n", "line 1: layers must be a valid integer"),
         ("seed = [\n", "is not TOML"),
     ],

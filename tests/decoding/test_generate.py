@@ -1,5 +1,6 @@
 """Generation, on chains whose next token is known or follows a table."""
 
+import math
 import time
 from typing import Any
 
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from ostinato import GRU, LSTM, LanguageModel
 from ostinato.decoding import Sampling, generate
-from ostinato.errors import SettingsError
+from ostinato.errors import SettingsError, TrainingError
 
 GREEDY = Sampling(temperature=0)
 TABLE = torch.tensor([[0.1, 0.6, 0.3], [0.5, 0.0, 0.5], [0.2, 0.7, 0.1]])
@@ -146,6 +147,15 @@ def test_no_graph_grows_with_the_text() -> None:
 def test_what_cannot_be_drawn_is_refused(options: dict, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         drawn(**options)
+
+
+@pytest.mark.parametrize("score", [math.nan, -math.inf])
+def test_a_model_that_diverged_is_told_from_one_that_writes(score: float) -> None:
+    def diverged(tokens: Tensor, state: None) -> tuple[Tensor, None]:
+        return torch.full((len(tokens), 5), score), state
+
+    with pytest.raises(TrainingError, match=r"its training diverged.*smaller learning rate"):
+        list(generate(diverged, None, torch.tensor([0]), Sampling(), length=1))
 
 
 @pytest.mark.nightly

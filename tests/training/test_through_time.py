@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from models import SeriesModel, SeriesWindows
+from small_models import SeriesModel, SeriesWindows
 from torch import Tensor, nn
 
 import ostinato

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from models import SeriesWindows
-from runs import StopAfter, make_trainer, rising, weights
+from small_models import SeriesWindows
+from small_runs import StopAfter, make_trainer, rising, weights
 
 from ostinato.errors import CheckpointError
 from ostinato.training import Journal, Observer, read_metrics
@@ -101,6 +101,12 @@ def test_slices_of_a_batch_give_the_gradient_of_the_whole(tmp_path: Path, count:
         results.append(weights(trainer))
     for name, value in results[0].items():
         torch.testing.assert_close(results[1][name], value, rtol=1e-5, atol=1e-7)
+
+
+def test_metrics_end_before_a_damaged_line(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"update": 1}\n\xff\xfe\n{"update": 3}\n')
+    assert read_metrics(path) == [{"update": 1}]
 
 
 def test_early_stopping_waits_for_patience(tmp_path: Path) -> None:

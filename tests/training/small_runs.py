@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from models import SeriesModel, SeriesWindows
+from small_models import SeriesModel, SeriesWindows
 from torch import Tensor, nn
 
 from ostinato.training import (
