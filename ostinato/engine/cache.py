@@ -11,10 +11,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from ostinato.engine.kinds import Kind, learn
 from ostinato.engine.program import CannotCompileError
 from ostinato.engine.reading import Steps
-from ostinato.engine.stages import Stages, cut_into_stages
-from ostinato.engine.trace import Form, trace
+from ostinato.engine.stages import Stages
+from ostinato.engine.trace import Form
 
 _MOST = 256  # kinds of steps kept
 
@@ -33,7 +34,7 @@ class CellView:
         self.parameters: dict[str, Tensor] = {}
         self._shared = True
         likeness = self._look(cast(nn.Module, cell), "")
-        self.likeness = likeness if self._shared else id(cell)
+        self.likeness = likeness if self._shared else (likeness, id(cell))
 
     @property
     def dtype(self) -> torch.dtype:
@@ -50,11 +51,7 @@ class CellView:
 
     def target(self) -> Any:
         """The machine to write code for, with the parameters' kind of number."""
-        from ostinato.engine.cpu import target
-
-        return target.host_target().with_scalar(
-            "float" if self.dtype == torch.float32 else "double"
-        )
+        return target_for(self.dtype)
 
     def _look(self, module: nn.Module, prefix: str) -> Any:
         """What two modules must have in common to compute the same from the same parameters."""
@@ -62,10 +59,15 @@ class CellView:
         for name, value in vars(module).items():
             if name in _TORCH_OWN:
                 continue
-            if not _is_plain(value):
-                self._shared = False
+            kind = type(value)
             # 1, True and 1.0 are equal, and not alike.
-            seen.append((name, type(value), value if _is_plain(value) else None))
+            if kind in _AS_IT_IS:
+                seen.append((name, kind, value))
+            elif _is_plain(value):
+                seen.append((name, kind, _comparable(value)))
+            else:
+                self._shared = False
+                seen.append((name, kind))
         for tensors in (module._parameters, module._buffers):
             for name, tensor in tensors.items():
                 if tensor is None or not tensor.is_floating_point():
@@ -77,6 +79,13 @@ class CellView:
             if part is not None:
                 seen.append((name, self._look(part, f"{prefix}{name}.")))
         return tuple(seen)
+
+
+def target_for(kind: torch.dtype) -> Any:
+    """The machine to write code for, computing with this kind of number."""
+    from ostinato.engine.cpu import target
+
+    return target.host_target().with_scalar("float" if kind == torch.float32 else "double")
 
 
 class _Named:
@@ -94,51 +103,89 @@ class _Named:
         return hash(self.name)
 
 
-def stages_of(view: CellView, form: Form) -> Stages:
-    """The stages of a cell's step, from the cache or new.
+def kind_of(view: CellView, form: Form) -> Kind:
+    """The traced kind of a cell's step, from the cache or new.
 
     Raises:
         CannotCompileError: with the reason, which is remembered too.
     """
-    found = _stages(_Named(view, form))
+    found = _kind(_Named(view, form))
     if isinstance(found, CannotCompileError):
         raise found
     return found
 
 
-def recurrence_of(view: CellView, form: Form, *, backward: bool) -> Any:
-    """The `CompiledRecurrence` of a cell's step, from the cache or new."""
-    return _recurrence(_Named(view, form), backward)
+def stages_of(view: CellView, form: Form) -> Stages:
+    """The stages of a cell's step, likewise."""
+    return kind_of(view, form).stages
+
+
+def recurrence_of(kind: Kind, *, backward: bool) -> Any:
+    """The `CompiledRecurrence` of a kind of step, from the cache or new."""
+    return _recurrence(kind, backward)
+
+
+@torch.compiler.assume_constant_result
+def key_while_tracing(cell: Steps, likeness: Any, *form: Any) -> str:
+    """The key of a cell's step, for torch.compile: a constant of the graph, found outside it.
+
+    `likeness` is not used: that it was read while tracing has the graph made anew where it changes.
+    The form comes in its parts, as torch.compile hands on an empty one for a named tuple.
+    """
+    return kind_of(CellView(cell), Form(*form)).key
+
+
+@torch.compiler.assume_constant_result
+def problem_while_tracing(cell: Steps, likeness: Any, *form: Any) -> str:
+    """Why a cell's step cannot be compiled, likewise; empty where it can."""
+    try:
+        kind_of(CellView(cell), Form(*form))
+    except CannotCompileError as problem:
+        return str(problem)
+    return ""
 
 
 def forget() -> None:
     """Trace and compile everything anew from here on."""
-    _stages.cache_clear()
+    _kind.cache_clear()
     _recurrence.cache_clear()
 
 
 @lru_cache(maxsize=_MOST)
-def _stages(named: _Named) -> Stages | CannotCompileError:
+def _kind(named: _Named) -> Kind | CannotCompileError:
     try:
-        traced = trace(named.view.cell, named.view.parameters, named.form)
-        return cut_into_stages(traced, backward=True)
+        return learn(named.view.cell, named.view.parameters, named.form)
     except CannotCompileError as problem:
         return problem
 
 
 @lru_cache(maxsize=_MOST)
-def _recurrence(named: _Named, backward: bool) -> Any:
+def _recurrence(kind: Kind, backward: bool) -> Any:
     from ostinato.engine.cpu.recurrence import CompiledRecurrence
 
-    traced = stages_of(named.view, named.form).traced
-    return CompiledRecurrence(traced, named.view.target(), backward=backward)
+    return CompiledRecurrence(kind.stages.traced, target_for(kind.dtype), backward=backward)
 
 
 def _is_plain(value: Any) -> bool:
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(map(_is_plain, value)) and all(map(_is_plain, value.values()))
     return value is None or isinstance(value, _PLAIN)
 
 
+def _comparable(value: Any) -> Any:
+    """A plain value as it is now, for a name: 0.0 and -0.0 differ, and what can change is copied.
+
+    (torch.compile, too, takes a float that is spelt out for a constant.)
+    """
+    if isinstance(value, tuple | list):
+        return tuple(map(_comparable, value))
+    if isinstance(value, dict):
+        return tuple((_comparable(key), _comparable(each)) for key, each in value.items())
+    return value.hex() if isinstance(value, float) else value
+
+
+_AS_IT_IS = (type(None), bool, int, str, type, FunctionType, BuiltinFunctionType)
 _PLAIN = (bool, int, float, str, type, FunctionType, BuiltinFunctionType)
 _TORCH_OWN = frozenset(vars(nn.Module())) - {"training"}

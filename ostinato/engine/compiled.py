@@ -1,21 +1,42 @@
-"""The compiled engine: a cell's step, traced once, runs as machine code over all time steps."""
+"""The compiled engine: a cell's step, traced once, runs as machine code over all time steps.
+
+A plain call runs the loop in an `autograd.Function`, which may write over its memory. Where torch
+itself watches or transforms the call (`torch.compile`, `torch.export`, `torch.func`, saved-tensor
+hooks), the same loop runs as an operator that torch knows; see `operator`.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
-from ostinato.engine.cache import CellView, recurrence_of, stages_of
+from ostinato.engine.cache import (
+    CellView,
+    key_while_tracing,
+    kind_of,
+    problem_while_tracing,
+    stages_of,
+)
+from ostinato.engine.kinds import Kind
+from ostinato.engine.loop import Loop, Marks, loop_of, reference_results
+from ostinato.engine.operator import FORWARD
 from ostinato.engine.program import CannotCompileError
 from ostinato.engine.reading import Noise, Reading, Steps, Unrolled, active_steps
 from ostinato.engine.trace import Form
 from ostinato.state import rebuild, tensors
 
+_C: Any = torch._C
+
 
 class CompiledCall:
     """One call as the compiled engine would run it.
+
+    Under autocast the loop computes in the parameters' own precision, as recurrences lose too much
+    in a lower one: inputs are cast up, outputs to the lower precision (as torch's LSTM has it), and
+    the state stays as it is.
 
     Args:
         cell, reading, noise, all_states: as `unroll` takes them.
@@ -35,37 +56,86 @@ class CompiledCall:
         self.inputs = inputs
         self.reading = reading
         self.noise = noise
-        self.form = form_of(reading, noise, all_states=all_states)
+        self.plain = _is_plain_call()
+        self.form = form_of(reading, noise, all_states=all_states, plain=self.plain)
+        self._kind: Kind | None = None
 
     def obstacle(self) -> str | None:
         """Why this call cannot run compiled, or None where it can."""
         try:
-            obstacle = _obstacle_of(self.inputs, self.view.dtype)
+            obstacle = _obstacle_of(self.inputs, self.noise, self.view)
+            if obstacle is None and torch.compiler.is_compiling():
+                view = self.view
+                return problem_while_tracing(view.cell, view.likeness, *self.form) or None
             if obstacle is None:
-                stages_of(self.view, self.form)
+                self._kind = kind_of(self.view, self.form)
         except CannotCompileError as problem:
             return str(problem)
         return obstacle
 
     def run(self, state: Any) -> Unrolled:
         """Run the loop from this state, in the direction of the reading."""
-        inputs, form = self.inputs, self.form
-        assert inputs is not None
-        parameters = self.view.parameters | dict(self.noise.weights)
-        initial = tensors(self.reading.initial_state) if form.resets else []
-        given = [inputs, *tensors(state), *initial, *parameters.values()]
+        if not torch.is_autocast_enabled("cpu"):
+            return self._run(state)
+        with torch.autocast("cpu", enabled=False):
+            found = self._run(state)
+        if found.outputs.dtype != torch.float32:
+            return found
+        return found._replace(outputs=found.outputs.to(torch.get_autocast_dtype("cpu")))
+
+    def _run(self, state: Any) -> Unrolled:
+        assert self.inputs is not None
+        dtype = self.view.dtype
+        initial = tensors(self.reading.initial_state) if self.form.resets else []
+        parameters = (self.view.parameters | dict(self.noise.weights)).values()
+        own = [self.inputs, *tensors(state), *initial]
+        given = [*(part if part.dtype == dtype else part.to(dtype) for part in own), *parameters]
+        if self.plain and all(type(part) in _PLAIN for part in given):
+            results = self._run_plainly(given)
+        else:
+            marks = self._marks()
+            flat = [marks.lengths, marks.resets, marks.hidden, *marks.keep]
+            results = FORWARD(given, flat, self._key(), self.reading.reverse, False)
+        return self._unrolled(results, state)
+
+    def _run_plainly(self, given: Sequence[Tensor]) -> Sequence[Tensor]:
         backward = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given)
-        loop = _Loop(
-            self.view.cell,
-            recurrence_of(self.view, form, backward=backward),
-            self.reading,
-            self.noise,
-            form,
-            tuple(parameters),
-            _layout(inputs, self.reading),
+        loop = loop_of(
+            self._known_kind(),
+            given[0],
+            self._marks(),
+            reverse=self.reading.reverse,
+            backward=backward,
         )
-        results = _Compiled.apply(loop, *given) if backward else loop.results(loop.forward(given))
-        return loop.unrolled(cast(Sequence[Tensor], results), state)
+        if backward:
+            return _Compiled.apply(loop, *given)  # pyright: ignore[reportReturnType]
+        return loop.results(loop.run(given))
+
+    def _key(self) -> str:
+        if torch.compiler.is_compiling():
+            return key_while_tracing(self.view.cell, self.view.likeness, *self.form)
+        return self._known_kind().key
+
+    def _known_kind(self) -> Kind:
+        return self._kind or kind_of(self.view, self.form)
+
+    def _marks(self) -> Marks:
+        reading, noise = self.reading, self.noise
+        parts = tensors(noise.keep) if self.form.kept else []
+        keep = tuple(part[0, 0] if self.form.kept == "always" else part for part in parts)
+        return Marks(reading.lengths, reading.resets, noise.hidden, keep)
+
+    def _unrolled(self, results: Sequence[Tensor], state: Any) -> Unrolled:
+        count = len(tensors(state))
+        outputs, final, every = results[0], results[1 : 1 + count], results[1 + count :]
+        if every and self.reading.lengths is not None:
+            active = active_steps(self.reading.lengths, outputs.shape[1]).unsqueeze(2)
+            every = [
+                torch.where(active, part, last.unsqueeze(1))
+                for part, last in zip(every, final, strict=True)
+            ]
+        states = rebuild(state, every) if every else None
+        return Unrolled(outputs, rebuild(state, final), states)
 
     def stepper(self, samples: int) -> Any:
         """The cell prepared to run one step after the other for this many samples."""
@@ -81,26 +151,48 @@ class CompiledCall:
         return CompiledStepper(traced, self.view.target(), parameters, given, samples)
 
 
-def _obstacle_of(inputs: Tensor | None, kind: torch.dtype) -> str | None:
-    if inputs is None:
+def _is_plain_call() -> bool:
+    """Whether nothing of torch's but autograd itself has a part in this call."""
+    return not (
+        torch.compiler.is_compiling()
+        or _C._functorch.peek_interpreter_stack() is not None
+        or _C._len_torch_dispatch_stack()
+        or forward_ad._current_level >= 0  # pyright: ignore[reportPrivateUsage]
+        # Checkpointing and offloading take hold of what is saved, which our function keeps itself.
+        or _C._autograd._top_saved_tensors_default_hooks(True) is not None
+    )
+
+
+_PLAIN = (Tensor, torch.nn.Parameter)
+
+
+def _obstacle_of(inputs: Tensor | None, noise: Noise, view: CellView) -> str | None:
+    kind = view.dtype
+    if torch.onnx.is_in_onnx_export():
+        return "torch.onnx is exporting, and takes torch's own operations only"
+    if not torch.compiler.is_compiling() and _C._get_tracing_state() is not None:
+        return "torch.jit is tracing, and takes torch's own operations only"
+    for part in view.parameters.values() if inputs is None else (inputs, *view.parameters.values()):
+        if not part.is_cpu:
+            return f"there is no compiled engine for {part.device.type} yet"
+    if noise.hidden is not None or noise.keep is not None:
+        masks = [*tensors(noise.keep or ()), *([] if noise.hidden is None else [noise.hidden])]
+        if any(mask.requires_grad for mask in masks):
+            return "a mask has a gradient"
+    if inputs is None or inputs.dtype == kind:
         return None
-    if inputs.device.type != "cpu":
-        return f"there is no compiled engine for {inputs.device.type} yet"
-    if inputs.dtype != kind:
-        return f"the inputs are {inputs.dtype} and the cell's parameters {kind}"
-    if torch.is_autocast_enabled("cpu"):
-        return "autocast is on, and the compiled engine computes in the parameters' own precision"
-    if torch.compiler.is_compiling():
-        return "torch.compile is tracing, and takes torch's own operations only"
-    if torch._C._functorch.peek_interpreter_stack() is not None:  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
-        return "a transform of torch.func is at work, which needs torch's own operations"
-    return None
+    if torch.is_autocast_enabled("cpu") and kind == torch.float32 and inputs.dtype in _LOWER:
+        return None
+    return f"the inputs are {inputs.dtype} and the cell's parameters {kind}"
 
 
-def form_of(reading: Reading, noise: Noise, *, all_states: bool) -> Form:
-    """What a call traces its step with."""
-    learned = reading.resets is not None and any(
-        part.requires_grad for part in tensors(reading.initial_state)
+_LOWER = (torch.bfloat16, torch.float16)
+
+
+def form_of(reading: Reading, noise: Noise, *, all_states: bool, plain: bool = True) -> Form:
+    """What a call traces its step with. Unless the call is `plain`, a gradient may be hidden."""
+    learned = reading.resets is not None and (
+        not plain or any(part.requires_grad for part in tensors(reading.initial_state))
     )
     kept = None
     if noise.keep is not None:
@@ -117,138 +209,6 @@ def _is_one_rate(keep: Tensor) -> bool:
     return samples > 0 and steps > 0 and all(repeated[:2]) and keep.stride(2) == 0
 
 
-@dataclass(frozen=True)
-class _Loop:
-    """The loop of one call, without its differentiable tensors.
-
-    Those come as one flat list: inputs, the states, what resets return to, the parameters.
-    """
-
-    cell: Steps
-    recurrence: Any
-    reading: Reading
-    noise: Noise
-    form: Form
-    names: tuple[str, ...]
-    layout: Any
-
-    @property
-    def count(self) -> int:
-        return len(self.cell.state_sizes)
-
-    def split(self, flat: Sequence[Any]) -> tuple[Any, Sequence[Any], Sequence[Any], Sequence[Any]]:
-        count = self.count
-        second = 1 + count + (count if self.form.resets else 0)
-        return flat[0], flat[1 : 1 + count], flat[1 + count : second], flat[second:]
-
-    def parameters(self, flat: Sequence[Tensor]) -> dict[str, Tensor]:
-        own = (tensor.detach().contiguous() for tensor in self.split(flat)[3])
-        return dict(zip(self.names, own, strict=True))
-
-    def forward(self, flat: Sequence[Tensor]) -> Any:
-        """The memory of the loop, after it."""
-        layout = self.layout
-        inputs, states, initials, _ = self.split([tensor.detach() for tensor in flat])
-        return self.recurrence.forward(
-            layout,
-            layout.gather(inputs),
-            [layout.arrange(part) for part in states],
-            self.parameters(flat),
-            self._given(inputs, initials),
-        )
-
-    def _given(self, inputs: Tensor, initials: Sequence[Tensor]) -> dict[str, Tensor]:
-        """The buffers of resets and masks."""
-        layout, given = self.layout, {}
-        if self.form.resets:
-            resets = cast(Tensor, self.reading.resets)
-            given["R"] = layout.gather_resets(resets).to(inputs.dtype)
-            for number, part in enumerate(initials):
-                given[f"I{number}"] = layout.arrange(part.to(inputs.dtype))
-        if self.noise.hidden is not None:
-            given["M"] = layout.arrange(self.noise.hidden)
-        for number, part in enumerate(tensors(self.noise.keep) if self.form.kept else []):
-            if self.form.kept == "always":
-                given[f"K{number}"] = part[0, 0].contiguous()
-            else:
-                given[f"K{number}"] = layout.gather_in_reading_order(part)
-        return given
-
-    def results(self, memory: Any) -> tuple[Tensor, ...]:
-        """Outputs, the final states and, if asked for, the states of all steps."""
-        layout = self.layout
-        output = layout.scatter(self.recurrence.output(layout, memory))
-        states = [memory[f"S{number}"] for number in range(self.count)]
-        final = [layout.final(part) for part in states]
-        every = states if self.form.all_states else []
-        return (output, *final, *(layout.scatter(part[layout.rows_after]) for part in every))
-
-    def backward(
-        self, memory: Any, flat: Sequence[Tensor], gradients: Sequence[Tensor | None]
-    ) -> list[Tensor | None]:
-        """The gradients of the flat list."""
-        layout, count = self.layout, self.count
-        filled = [
-            torch.zeros_like(like) if gradient is None else gradient
-            for gradient, like in zip(gradients, self.results(memory), strict=True)
-        ]
-        incoming = {
-            f"G{number}": layout.gather(gradient)
-            for number, gradient in enumerate(filled[1 + count :])
-        }
-        found = self.recurrence.backward(
-            layout,
-            memory,
-            self.parameters(flat),
-            layout.gather(filled[0]),
-            [layout.arrange(gradient) for gradient in filled[1 : 1 + count]],
-            incoming,
-        )
-        inputs = None if found.inputs is None else layout.scatter(found.inputs)
-        states = [layout.restore(gradient) for gradient in found.states]
-        initials: list[Tensor | None] = [layout.restore(gradient) for gradient in found.initials]
-        if self.form.resets and not initials:
-            initials = [None] * count
-        return [inputs, *states, *initials, *(found.parameters.get(name) for name in self.names)]
-
-    def reference(self, flat: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """The same by the reference loop, differentiable as often as one likes."""
-        from ostinato.engine.unroll import unroll
-
-        inputs, states, initials, parameters = self.split(flat)
-        like = self.cell.state_sizes
-        reading = self.reading
-        if self.form.resets:
-            reading = Reading(
-                reading.lengths, reading.resets, rebuild(like, initials), reading.reverse
-            )
-        weights = dict(zip(self.names, parameters, strict=True))
-        noise = Noise(self.noise.hidden, self.noise.keep, weights)
-        unrolled = unroll(
-            self.cell,
-            inputs,
-            rebuild(like, states),
-            reading,
-            noise,
-            engine="reference",
-            all_states=self.form.all_states,
-        )
-        every = tensors(unrolled.states) if self.form.all_states else []
-        return (unrolled.outputs, *tensors(unrolled.state), *every)
-
-    def unrolled(self, results: Sequence[Tensor], state: Any) -> Unrolled:
-        count = self.count
-        outputs, final, every = results[0], results[1 : 1 + count], results[1 + count :]
-        if every and self.reading.lengths is not None:
-            active = active_steps(self.reading.lengths, outputs.shape[1]).unsqueeze(2)
-            every = [
-                torch.where(active, part, last.unsqueeze(1))
-                for part, last in zip(every, final, strict=True)
-            ]
-        states = rebuild(state, every) if every else None
-        return Unrolled(outputs, rebuild(state, final), states)
-
-
 class _Compiled(torch.autograd.Function):
     """A call of the compiled loop in autograd's graph.
 
@@ -257,61 +217,61 @@ class _Compiled(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, loop: _Loop, *flat: Tensor) -> tuple[Tensor, ...]:
-        memory = loop.forward(flat)
+    def forward(ctx: Any, loop: Loop, *given: Tensor) -> tuple[Tensor, ...]:
+        memory = loop.run(given)
         ctx.loop, ctx.memory = loop, memory
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(*flat)
+        ctx.save_for_backward(*given)
         results = loop.results(memory)
-        ctx.versions = {name: tensor._version for name, tensor in memory.items()}
-        return results
+        ctx.versions = [tensor._version for tensor in loop.seen(memory)]
+        return tuple(results)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        loop, flat = ctx.loop, ctx.saved_tensors
-        if torch.is_grad_enabled():
-            return (None, *_twice_differentiable(loop, flat, gradients))
-        memory, ctx.memory = ctx.memory, None
-        if memory is None:
-            memory = loop.forward(flat)
-        elif any(memory[name]._version != version for name, version in ctx.versions.items()):
-            raise RuntimeError(
-                "an output of a recurrent layer was changed in place after the layer returned it, "
-                "and the gradient needs it as it was: clone it before changing it"
-            )
-        found = loop.backward(memory, flat, gradients)
-        wanted = ctx.needs_input_grad[1:]
-        return (None, *(g if want else None for g, want in zip(found, wanted, strict=True)))
+        with _without_autocast():
+            if torch.is_grad_enabled():
+                return (None, *_twice_differentiable(ctx.loop, ctx.saved_tensors, gradients))
+            return (None, *_differentiated(ctx, gradients))
+
+
+def _differentiated(ctx: Any, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
+    loop, given = ctx.loop, ctx.saved_tensors
+    memory, ctx.memory = ctx.memory, None
+    if memory is None:
+        memory = loop.run(given)
+    elif ctx.versions != [tensor._version for tensor in loop.seen(memory)]:
+        raise RuntimeError(
+            "an output of a recurrent layer was changed in place after the layer returned it, "
+            "and the gradient needs it as it was: clone it before changing it"
+        )
+    found = loop.gradients(memory, given, gradients)
+    wanted = ctx.needs_input_grad[1:]
+    return [gradient if want else None for gradient, want in zip(found, wanted, strict=True)]
 
 
 def _twice_differentiable(
-    loop: _Loop, flat: Sequence[Tensor], gradients: Sequence[Tensor | None]
+    loop: Loop, given: Sequence[Tensor], gradients: Sequence[Tensor | None]
 ) -> list[Tensor | None]:
-    outputs = loop.reference(flat)
+    results = reference_results(loop.kind, given, loop.marks, reverse=loop.reverse)
     pairs = [
-        (output, gradient)
-        for output, gradient in zip(outputs, gradients, strict=True)
-        if gradient is not None and output.requires_grad
+        (result, gradient)
+        for result, gradient in zip(results, gradients, strict=True)
+        if gradient is not None and result.requires_grad
     ]
-    wanted = [tensor for tensor in flat if tensor.requires_grad]
+    wanted = [tensor for tensor in given if tensor.requires_grad]
     found = iter(
         torch.autograd.grad(
-            [output for output, _ in pairs],
+            [result for result, _ in pairs],
             wanted,
             [gradient for _, gradient in pairs],
             create_graph=True,
             allow_unused=True,
         )
     )
-    return [next(found) if tensor.requires_grad else None for tensor in flat]
+    return [next(found) if tensor.requires_grad else None for tensor in given]
 
 
-def _layout(inputs: Tensor, reading: Reading) -> Any:
-    from ostinato.engine.cpu.layout import even_layout, uneven_layout
-
-    samples, time = inputs.shape[:2]
-    threads = torch.get_num_threads()
-    if reading.lengths is None:
-        return even_layout(samples, time, threads, reverse=reading.reverse)
-    lengths = reading.lengths.to(device="cpu", dtype=torch.int64)
-    return uneven_layout(lengths, time, threads, reverse=reading.reverse)
+def _without_autocast() -> AbstractContextManager[Any]:
+    if torch.is_autocast_enabled("cpu"):
+        return torch.autocast("cpu", enabled=False)
+    return nullcontext()

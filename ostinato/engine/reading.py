@@ -101,11 +101,18 @@ def _check_lengths(lengths: Tensor, batch_size: int, time: int) -> None:
             f"lengths must have one entry for each of the {batch_size} samples, "
             f"got shape {tuple(lengths.shape)}"
         )
-    if batch_size and not 0 <= int(lengths.min()) <= int(lengths.max()) <= time:
+    if batch_size and _has_values() and not 0 <= int(lengths.min()) <= int(lengths.max()) <= time:
         raise ShapeError(
             f"lengths must lie between 0 and the {time} steps of the inputs, "
             f"got {int(lengths.min())} to {int(lengths.max())}"
         )
+
+
+def _has_values() -> bool:
+    """Whether tensors can be looked into here; traced ones cannot."""
+    return not (
+        torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None  # pyright: ignore[reportAttributeAccessIssue]
+    )
 
 
 def _check_resets(resets: Tensor, batch_size: int, time: int) -> None:
