@@ -5,6 +5,7 @@ parameters. A cell that holds something we cannot compare shares with nobody.
 """
 
 from functools import lru_cache
+from threading import RLock
 from types import BuiltinFunctionType, FunctionType
 from typing import Any, cast
 
@@ -18,6 +19,7 @@ from ostinato.engine.stages import Stages
 from ostinato.engine.trace import Form
 
 _MOST = 256  # kinds of steps kept
+_ONE_AT_A_TIME = RLock()  # torch's tracer and these caches serve one thread at a time
 
 
 class CellView:
@@ -109,9 +111,10 @@ def kind_of(view: CellView, form: Form) -> Kind:
     Raises:
         CannotCompileError: with the reason, which is remembered too.
     """
-    found = _kind(_Named(view, form))
-    if isinstance(found, CannotCompileError):
-        raise found
+    with _ONE_AT_A_TIME:
+        found = _kind(_Named(view, form))
+    if isinstance(found, str):
+        raise CannotCompileError(found)
     return found
 
 
@@ -122,7 +125,8 @@ def stages_of(view: CellView, form: Form) -> Stages:
 
 def recurrence_of(kind: Kind, *, backward: bool) -> Any:
     """The `CompiledRecurrence` of a kind of step, from the cache or new."""
-    return _recurrence(kind, backward)
+    with _ONE_AT_A_TIME:
+        return _recurrence(kind, backward)
 
 
 @torch.compiler.assume_constant_result
@@ -152,11 +156,12 @@ def forget() -> None:
 
 
 @lru_cache(maxsize=_MOST)
-def _kind(named: _Named) -> Kind | CannotCompileError:
+def _kind(named: _Named) -> Kind | str:
+    """The kind, or why there is none; not the exception, which would hold on to its callers."""
     try:
         return learn(named.view.cell, named.view.parameters, named.form)
     except CannotCompileError as problem:
-        return problem
+        return str(problem)
 
 
 @lru_cache(maxsize=_MOST)

@@ -175,6 +175,8 @@ def _obstacle_of(inputs: Tensor | None, noise: Noise, view: CellView) -> str | N
     for part in view.parameters.values() if inputs is None else (inputs, *view.parameters.values()):
         if not part.is_cpu:
             return f"there is no compiled engine for {part.device.type} yet"
+    if _C._get_tracing_state() is not None:
+        return "torch.jit is tracing, and takes torch's own operations only"
     if noise.hidden is not None or noise.keep is not None:
         masks = [*tensors(noise.keep or ()), *([] if noise.hidden is None else [noise.hidden])]
         if any(mask.requires_grad for mask in masks):

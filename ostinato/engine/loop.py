@@ -105,7 +105,9 @@ class Loop:
             for number, part in enumerate(initials):
                 buffers[f"I{number}"] = layout.arrange(part.to(dtype))
         if marks.hidden is not None:
-            buffers["M"] = layout.arrange(marks.hidden)
+            mask = marks.hidden.to(dtype).resolve_neg()
+            width = self.kind.stages.traced.state_widths[0]
+            buffers["M"] = layout.arrange(mask.expand(layout.samples, width))
         for number, part in enumerate(marks.keep):
             if self.kind.form.kept == "always":
                 buffers[f"K{number}"] = part.contiguous()

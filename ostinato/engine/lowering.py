@@ -9,7 +9,7 @@ from torch.fx import GraphModule
 from torch.fx import Node as Traced
 from torch.utils import _pytree as pytree
 
-from ostinato.engine.program import CannotCompileError, Cuts, Matrix, Program, Row
+from ostinato.engine.program import TRUTHS, CannotCompileError, Cuts, Matrix, Program, Row
 
 EXAMPLE_BATCH = 10_007  # the batch that is traced: a number that no weight has for its size
 
@@ -108,9 +108,13 @@ class _Lowering:
         self.shape = tuple(value.shape) if isinstance(value, torch.Tensor) else ()
         try:
             if name in _MAPS:
+                if options:
+                    raise CannotCompileError(f"torch's {name} with {', '.join(options)}")
                 return self._map(_MAPS[name], *arguments)
             if name in _KEPT:
-                return arguments[0]
+                return self._kept(node, arguments[0])
+            if name.endswith("_"):
+                _refuse_other_names(node)
             function = getattr(self, f"_{name.rstrip('_')}", None)
             if function is None:
                 raise CannotCompileError(f"torch's {name} is not known to the compiler")
@@ -121,14 +125,42 @@ class _Lowering:
     # ---- element by element
 
     def _map(self, operation: str, *values: Any) -> Row:
-        rows = [
-            self.program.constant(value) if isinstance(value, int | float) else value
-            for value in values
-        ]
-        for row in rows:
-            if not isinstance(row, Row):
-                raise CannotCompileError(f"{operation} of {_words(row)}")
-        return self.program.map(operation, *rows)
+        rows = []
+        for value in values:
+            if isinstance(value, int | float):
+                if value == EXAMPLE_BATCH:
+                    raise CannotCompileError("a number that depends on the size of the batch")
+                value = self.program.constant(value)
+            if not isinstance(value, Row):
+                raise CannotCompileError(f"{operation} of {_words(value)}")
+            rows.append(value)
+        if operation in ("and", "or", "not"):
+            return self.program.map(operation, *rows)
+        first = 1 if operation == "where" else 0
+        return self.program.map(operation, *rows[:first], *map(self._number, rows[first:]))
+
+    def _number(self, row: Row) -> Row:
+        """A truth as 1 or 0."""
+        if not any(piece.label in TRUTHS for piece in row.pieces if piece.operation == "map"):
+            return row
+        one, zero = self.program.constant(1.0), self.program.constant(0.0)
+        return self.program.map("where", row, one, zero)
+
+    def _kept(self, node: Traced, value: Any) -> Any:
+        """The same numbers: of the same kind, and in rows as they were."""
+        source = node.args[0]
+        assert isinstance(source, Traced)
+        before, after = source.meta.get("val"), node.meta.get("val")
+        if not isinstance(before, torch.Tensor) or not isinstance(after, torch.Tensor):
+            return value
+        if before.dtype != after.dtype:
+            if before.dtype == torch.bool and after.is_floating_point():
+                return self._number(value)
+            raise CannotCompileError(f"numbers of another kind ({after.dtype})")
+        sizes = [[size for size in tensor.shape if size != 1] for tensor in (before, after)]
+        if isinstance(value, Row) and sizes[0] != sizes[1]:
+            raise CannotCompileError("features in another arrangement")
+        return value
 
     def _add(self, a: Any, b: Any, alpha: float = 1) -> Any:
         if isinstance(a, MatrixGradient) and isinstance(b, MatrixGradient):
@@ -230,8 +262,8 @@ class _Lowering:
     def _select(self, a: Any, axis: int, index: int) -> Any:
         if isinstance(a, _Stack) and axis == 0:
             return _matrix(a.name, index % a.shape[0], a.shape[1:])
-        if isinstance(a, Row) and axis == 1:
-            return a  # one step of a mask: (batch, 1, width)
+        if isinstance(a, Row) and axis == 1 and (len(self.shape) == 2 or a.width == 1):
+            return a  # one step of a mask, (batch, 1, width), or a row's only number
         raise CannotCompileError(f"one entry of {_words(a)}")
 
     def _select_backward(self, gradient: Any, shape: Any, axis: int, index: int) -> Any:
@@ -309,7 +341,9 @@ class _Lowering:
     ) -> Any:
         if step != 1:
             raise CannotCompileError("a slice with a step")
-        if isinstance(a, Row) and axis == 0 and len(self.shape) == 2:
+        if isinstance(a, Row) and axis == 0:
+            if self.shape[0] != EXAMPLE_BATCH:
+                raise CannotCompileError("a slice of the batch")
             return a
         extent = self._extent(a, axis)
         start = 0 if start is None else start + extent * (start < 0)
@@ -333,9 +367,13 @@ class _Lowering:
     def _slice_backward(
         self, gradient: Any, shape: Any, axis: int, start: int, stop: int, step: int
     ) -> Any:
+        extent = shape[axis]
+        start, stop = (place + extent if place < 0 else place for place in (start, stop))
         if isinstance(gradient, MatrixGradient):
             field = "column" if axis % 2 == 1 else "row"
             return MatrixGradient(_moved(gradient.terms, field, start), self.shape)
+        if isinstance(gradient, Row) and axis == 0:
+            return gradient
         stop = min(stop, shape[-1])
         row = gradient.row if isinstance(gradient, VectorGradient) else gradient
         padded = self.program.join(
@@ -375,13 +413,16 @@ class _Lowering:
     _zeros_like = _new_zeros = _zeros
 
     def _full(self, shape: Any, value: float, **_: Any) -> Row:
-        return self.program.constant(float(value))
+        constant = self.program.constant(float(value))
+        if not self.shape or self.shape[-1] == 1:
+            return constant
+        return self.program.map("copy", constant, self.program.zero(self.shape[-1]))
 
     def _ones_like(self, *_: Any, **__: Any) -> Row:
-        return self.program.constant(1.0)
+        return self._full(None, 1.0)
 
     def _full_like(self, a: Any, value: float, **_: Any) -> Any:
-        return self._zeros() if value == 0 else self.program.constant(float(value))
+        return self._zeros() if value == 0 else self._full(None, value)
 
     def _scalar_tensor(self, value: float, **_: Any) -> float:
         return float(value)
@@ -427,6 +468,15 @@ _MAPS = {
 }
 _KEPT = ("clone", "detach", "alias", "view", "unsqueeze", "squeeze", "_to_copy", "_unsafe_view",
          "lift_fresh_copy")  # fmt: skip
+
+
+def _refuse_other_names(node: Traced) -> None:
+    """An in-place operation reaches every name of a value; we would change one of them only."""
+    changed = node.args[0]
+    assert isinstance(changed, Traced)
+    known = [changed, *changed.users]
+    if any(_name_of(each) in _KEPT for each in known if each.op == "call_function"):
+        raise CannotCompileError("an in-place operation on a value that has another name")
 
 
 def _name_of(node: Traced) -> str:

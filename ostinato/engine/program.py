@@ -20,6 +20,17 @@ from typing import Any, NamedTuple
 
 from ostinato.errors import OstinatoError
 
+TRUTHS = (
+    "greater",
+    "less",
+    "greater_equal",
+    "less_equal",
+    "equal",
+    "not_equal",
+    "and",
+    "or",
+    "not",
+)
 GRADIENT_LETTERS = "GD"  # the buffers whose names begin so bring gradients
 
 
@@ -190,7 +201,9 @@ class Program:
         """Only zeros that stand for "no influence" are simplified away: 0 * infinity stays NaN."""
         empty = [part.operation == "zero" for part in parts]
         if any(empty):
-            if operation == "multiply" or all(empty) or (empty[0] and operation in _KEEP_ZERO):
+            if operation == "multiply" or (empty[0] and operation in _KEEP_ZERO):
+                return self.node("zero", width=width)
+            if all(empty) and operation in ("add", "subtract"):
                 return self.node("zero", width=width)
             if operation == "add":
                 return self._widened(parts[0] if empty[1] else parts[1], width)

@@ -57,7 +57,8 @@ def _leave_gradient_in_place(buffer: str, stages: Stages) -> Stages:
     backward = stages.backward
     assert backward is not None
     width = stages.buffers[buffer].width
-    candidates = {term.operand.buffer for term in stages.input_products}
+    stored = {place.buffer for places in backward.stores.values() for place in places}
+    candidates = {term.operand.buffer for term in stages.input_products} & stored
     for name in sorted(candidates):
         if stages.buffers[name].width != width or not _fits(name, buffer, backward):
             continue

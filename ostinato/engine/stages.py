@@ -16,7 +16,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from ostinato.engine.lowering import MatrixGradient
-from ostinato.engine.program import Matrix, Node, Program, Row
+from ostinato.engine.program import TRUTHS, Matrix, Node, Program, Row
 from ostinato.engine.trace import TracedStep
 
 Level = tuple[int, int]
@@ -66,17 +66,6 @@ class InputProduct(NamedTuple):
     matrix: Matrix
 
 
-TRUTHS = (
-    "greater",
-    "less",
-    "greater_equal",
-    "less_equal",
-    "equal",
-    "not_equal",
-    "and",
-    "or",
-    "not",
-)
 _ARITHMETIC = ("add", "subtract", "multiply", "negate", "where", "maximum", "minimum")
 _CHEAP = {"copy": 0} | {name: 1 for name in (*_ARITHMETIC, *TRUTHS)}
 _CHEAP_ENOUGH = 3
@@ -418,6 +407,7 @@ def _plan_input_gradient(
         term.arguments[0]
         for term in terms[0]
         if term.operation == "part"
+        and term.arguments[0].label.shape[1] == row.width
         and all(
             any(
                 other.operation == "part"

@@ -18,8 +18,8 @@ from ostinato.engine.cpu import mathematics
 from ostinato.engine.cpu.panels import Kernel, Operand
 from ostinato.engine.cpu.target import Target
 from ostinato.engine.cpu.writer import Index, Writer, declarations
-from ostinato.engine.program import Node
-from ostinato.engine.stages import TRUTHS, Buffer, Level, Pass, Place
+from ostinato.engine.program import TRUTHS, Node
+from ostinato.engine.stages import Buffer, Level, Pass, Place
 
 _SCRATCH_NUMBERS = 131_072  # of a block's products: half a megabyte in single precision
 _FEWEST_ROWS = 32
