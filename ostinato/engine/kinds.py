@@ -54,7 +54,9 @@ def learn(cell: Steps, parameters: Mapping[str, Tensor], form: Form) -> Kind:
     shapes = {name: tuple(tensor.shape) for name, tensor in parameters.items()}
     with _by_itself():
         twin = without_numbers(cell)
-        examples = {name: torch.empty(shape, dtype=dtype) for name, shape in shapes.items()}
+        examples = {
+            name: torch.empty(shape, dtype=dtype, device="cpu") for name, shape in shapes.items()
+        }
         traced = trace(twin, examples, form)
         stages = cut_into_stages(traced, backward=True)
     key = f"{type(cell).__name__}:{_hash_of(traced, dtype, shapes)}"

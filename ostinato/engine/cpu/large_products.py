@@ -168,7 +168,7 @@ class Walk:
         panels, tiles = -(-rows // ROWS), -(-columns // self.kernel.width)
         parts = min(threads, max(panels, tiles), 1 + rows * size * columns // _WORK_OF_A_THREAD)
         numbers = self._scratch_size(size, tiles)
-        scratch = torch.empty(parts * numbers, dtype=left.dtype)
+        scratch = left.new_empty(parts * numbers)
         step, place = numbers * left.itemsize, scratch.data_ptr()
         fields = self._fields(left, right, out, add)
         jobs = [

@@ -75,7 +75,7 @@ class Layout:
             ends = torch.zeros_like(resets[:, :1])
             resets = torch.cat([resets[:, 1:], ends], 1)
             if self.lengths is not None:
-                places = torch.arange(1, self.time + 1)
+                places = torch.arange(1, self.time + 1, device="cpu")
                 resets = resets & (places < self.lengths.unsqueeze(1))
         return self.gather(resets.unsqueeze(2))
 
@@ -128,7 +128,7 @@ class Layout:
     @cached_property
     def _active(self) -> Tensor:
         """(time, samples): which places are read at which step."""
-        return torch.arange(self.time).unsqueeze(1) < self._sorted_lengths
+        return torch.arange(self.time, device="cpu").unsqueeze(1) < self._sorted_lengths
 
     @cached_property
     def _read(self) -> Tensor:
@@ -164,11 +164,13 @@ class Layout:
     @cached_property
     def _inverse(self) -> Tensor:
         assert self.order is not None
-        return torch.empty_like(self.order).scatter_(0, self.order, torch.arange(self.samples))
+        return torch.empty_like(self.order).scatter_(
+            0, self.order, torch.arange(self.samples, device="cpu")
+        )
 
     @cached_property
     def _final(self) -> Tensor:
-        lengths, places = self._sorted_lengths, torch.arange(self.samples)
+        lengths, places = self._sorted_lengths, torch.arange(self.samples, device="cpu")
         last = self.samples + self._rank[(lengths - 1).clamp(min=0), places]
         return torch.where(lengths == 0, places, last)[self._inverse]
 
@@ -178,9 +180,9 @@ def even_layout(samples: int, time: int, threads: int, *, reverse: bool) -> Layo
     """All samples are `time` long."""
     threads = max(1, min(threads, samples))
     first = tuple(samples * thread // threads for thread in range(threads + 1))
-    steps = torch.arange(time)
+    steps = torch.arange(time, device="cpu")
     places = (time - 1 - steps if reverse else steps) * samples
-    tables = torch.empty(threads, time, 4, dtype=torch.int64)
+    tables = torch.empty(threads, time, 4, dtype=torch.int64, device="cpu")
     for thread in range(threads):
         start = first[thread]
         tables[thread, :, 0] = first[thread + 1] - start
@@ -200,7 +202,7 @@ def uneven_layout(lengths: Tensor, time: int, threads: int, *, reverse: bool) ->
     dealt = [len(range(thread, samples, threads)) for thread in range(threads)]
     first = tuple(sum(dealt[:thread]) for thread in range(threads + 1))
     rows = int(lengths.sum())
-    tables = torch.zeros(threads, time, 4, dtype=torch.int64)
+    tables = torch.zeros(threads, time, 4, dtype=torch.int64, device="cpu")
     layout = Layout(samples, time, reverse, rows, first, tables, lengths, order)
     active = layout._active  # pyright: ignore[reportPrivateUsage]
     counts = torch.stack([active[:, start:stop].sum(1) for start, stop in pairwise(first)])
@@ -208,6 +210,6 @@ def uneven_layout(lengths: Tensor, time: int, threads: int, *, reverse: bool) ->
     tables[:, :, 0] = counts
     tables[:, :, 1] = starts
     tables[:, 1:, 2] = samples + starts[:, :-1]
-    tables[:, 0, 2] = torch.tensor(first[:-1])
+    tables[:, 0, 2] = torch.tensor(first[:-1], device="cpu")
     tables[:, :, 3] = samples + starts
     return layout

@@ -124,7 +124,7 @@ def _panels(size: int, columns: int, kernel: Kernel, out: torch.Tensor | None) -
     if kernel.operand == "bfloat16":
         shape, kind = (shape[0], -(-size // 2), kernel.width, 2), torch.bfloat16
     if out is None:
-        return torch.empty(shape, dtype=kind)
+        return torch.empty(shape, dtype=kind, device="cpu")
     if out.shape != shape or out.dtype != kind or not out.is_contiguous():
         raise ShapeError(
             f"expected earlier panels, {kind} of shape {shape} and contiguous, got {out.dtype} of "

@@ -238,7 +238,7 @@ class CompiledRecurrence:
             "block": (layout.threads, block),
         }[buffer.kind]
         make = torch.zeros if buffer.kind in ("sums", "samples") else torch.empty
-        return make(*first, buffer.width, dtype=kind)
+        return make(*first, buffer.width, dtype=kind, device="cpu")
 
     def _pointer(self, name: str, memory: Memory, thread: int) -> int:
         tensor = memory[name]

@@ -103,6 +103,6 @@ class CompiledStepper:
             for name in self._emitted.order
         ]
         addresses = (ctypes.c_void_p * len(pointers))(*pointers)
-        table = torch.tensor([self._samples, 0, before, self._samples - before])
+        table = torch.tensor([self._samples, 0, before, self._samples - before], device="cpu")
         self._memory[f"table {before}"] = table
         return (addresses, table.data_ptr(), 1, self._samples, 0)
