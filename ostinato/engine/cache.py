@@ -129,7 +129,6 @@ def recurrence_of(kind: Kind, *, backward: bool) -> Any:
         return _recurrence(kind, backward)
 
 
-@torch.compiler.assume_constant_result
 def key_while_tracing(cell: Steps, likeness: Any, *form: Any) -> str:
     """The key of a cell's step, for torch.compile: a constant of the graph, found outside it.
 
@@ -139,7 +138,6 @@ def key_while_tracing(cell: Steps, likeness: Any, *form: Any) -> str:
     return kind_of(CellView(cell), Form(*form)).key
 
 
-@torch.compiler.assume_constant_result
 def problem_while_tracing(cell: Steps, likeness: Any, *form: Any) -> str:
     """Why a cell's step cannot be compiled, likewise; empty where it can."""
     try:
@@ -147,6 +145,11 @@ def problem_while_tracing(cell: Steps, likeness: Any, *form: Any) -> str:
     except CannotCompileError as problem:
         return str(problem)
     return ""
+
+
+# What `torch.compiler.assume_constant_result` does, without importing the whole of torch.compile.
+key_while_tracing._dynamo_marked_constant = True  # pyright: ignore[reportFunctionMemberAccess]
+problem_while_tracing._dynamo_marked_constant = True  # pyright: ignore[reportFunctionMemberAccess]
 
 
 def forget() -> None:

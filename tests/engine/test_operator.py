@@ -3,6 +3,8 @@
 import copy
 import io
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -398,6 +400,8 @@ def send_distributed_gradients(
     distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
     parallel = torch.nn.parallel.DistributedDataParallel(layer)
     queue.put(train(parallel, inputs[2 * rank : 2 * rank + 2]))
+    # It must go before the group does: torch may wait for itself for ever otherwise.
+    del parallel
     distributed.barrier()
     distributed.destroy_process_group()
 
@@ -448,6 +452,12 @@ def test_two_processes_train_one_layer(tmp_path: Path, monkeypatch: pytest.Monke
         job.join()
     assert [job.exitcode for job in jobs] == [0, 0]
     torch.testing.assert_close(found, [expected, expected])
+
+
+def test_the_package_does_not_bring_torch_s_compiler_along() -> None:
+    program = "import ostinato.layers, sys; print('torch._dynamo' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert found.stdout.decode().strip() == "False"
 
 
 # ---- autocast
