@@ -14,11 +14,11 @@ The table shows GFLOP/s of the fastest of each, and the median over rounds of th
 """
 
 import argparse
-import time
 from collections.abc import Callable
 from statistics import median
 
 import torch
+from peers.turns import rounds_of
 from torch import Tensor
 
 from ostinato.engine.cpu.large_products import multiply
@@ -43,23 +43,6 @@ def works_of(left: Tensor, right: Tensor) -> list[Work]:
         lambda: multiply(left, right, out),
         lambda: multiply(left, right, out, operand="bfloat16"),
     ]
-
-
-def seconds_of(work: Work) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
-def rounds_of(works: list[Work], limit: float) -> list[tuple[float, ...]]:
-    """Seconds of each work, in turns, until the limit is reached."""
-    for work in works:
-        work()
-    end = time.perf_counter() + limit
-    rounds = [tuple(seconds_of(work) for work in works)]
-    while time.perf_counter() < end:
-        rounds.append(tuple(seconds_of(work) for work in works))
-    return rounds
 
 
 def table_row(name: str, hidden: int, left: Tensor, right: Tensor, limit: float) -> str:

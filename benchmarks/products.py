@@ -13,11 +13,11 @@ in the cache between rounds wherever they fit.
 
 import argparse
 import ctypes
-import time
 from collections.abc import Callable
 from statistics import median
 
 import torch
+from peers.turns import rounds_of
 
 from ostinato.engine.cpu.machine_code import machine_code
 from ostinato.engine.cpu.products import Kernel, address, pack, rounding_address
@@ -83,23 +83,6 @@ def our_work(rows: torch.Tensor, weight: torch.Tensor, kernel: Kernel) -> Work:
 def torch_work(rows: torch.Tensor, weight: torch.Tensor) -> Work:
     result = torch.empty(rows.shape[0], weight.shape[1])
     return lambda: torch.mm(rows, weight, out=result)
-
-
-def seconds_of(work: Work) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
-def rounds_of(works: list[Work], limit: float) -> list[tuple[float, ...]]:
-    """Seconds of each work, in turns, until the limit is reached."""
-    for work in works:
-        work()
-    end = time.perf_counter() + limit
-    rounds = [tuple(seconds_of(work) for work in works)]
-    while time.perf_counter() < end:
-        rounds.append(tuple(seconds_of(work) for work in works))
-    return rounds
 
 
 def peak(limit: float) -> float:

@@ -1,7 +1,7 @@
 """Two works in turns, in one process: what is printed is a ratio, not a time."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import NamedTuple
 
@@ -20,15 +20,23 @@ class Turns(NamedTuple):
 
 def take_turns(ours: Callable[[], object], peer: Callable[[], object], seconds: float) -> Turns:
     """Run both, one after the other, for so many seconds, after each ran twice."""
-    for _ in range(2):
-        ours()
-        peer()
-    end, rounds = time.perf_counter() + seconds, list[tuple[float, float]]()
-    while len(rounds) < _FEWEST_ROUNDS or time.perf_counter() < end:
-        rounds.append((_seconds_of(ours), _seconds_of(peer)))
+    rounds = rounds_of([ours, peer], seconds, warm=2, fewest=_FEWEST_ROUNDS)
     best = [min(times) for times in zip(*rounds, strict=True)]
     middle = median(theirs / own for own, theirs in rounds)
     return Turns(best[0], best[1], best[1] / best[0], middle, len(rounds))
+
+
+def rounds_of(
+    works: Sequence[Callable[[], object]], limit: float, *, warm: int = 1, fewest: int = 1
+) -> list[tuple[float, ...]]:
+    """Seconds of each work, in turns, until the limit is reached; `warm` turns come before."""
+    for _ in range(warm):
+        for work in works:
+            work()
+    end, rounds = time.perf_counter() + limit, list[tuple[float, ...]]()
+    while len(rounds) < fewest or time.perf_counter() < end:
+        rounds.append(tuple(_seconds_of(work) for work in works))
+    return rounds
 
 
 def _seconds_of(work: Callable[[], object]) -> float:
