@@ -170,14 +170,17 @@ def split_given(
 def loop_of(kind: Kind, inputs: Tensor, marks: Marks, *, reverse: bool, backward: bool) -> Loop:
     """The loop over inputs (batch, time, feature)."""
     from ostinato.engine.cpu.layout import even_layout, uneven_layout
+    from ostinato.engine.cpu.team import team_size
 
     samples, time = inputs.shape[:2]
-    threads = torch.get_num_threads()
+    recurrence, threads = recurrence_of(kind, backward=backward), team_size()
     if marks.lengths is None:
-        layout = even_layout(samples, time, threads, reverse=reverse)
+        division = recurrence.division(samples, samples * time, threads)
+        layout = even_layout(samples, time, division, threads, reverse=reverse)
     else:
         lengths = marks.lengths.to(device="cpu", dtype=torch.int64)
-        layout = uneven_layout(lengths, time, threads, reverse=reverse)
+        division = recurrence.division(samples, int(lengths.sum()), threads)
+        layout = uneven_layout(lengths, time, division, threads, reverse=reverse)
     return Loop(kind, marks, reverse, layout, backward)
 
 
