@@ -19,6 +19,7 @@ kept of weights larger than itself is what was read last.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from ostinato.engine.cpu import mathematics
@@ -78,11 +79,16 @@ class Emitted:
     panels: tuple[Panels, ...]
     block: int
 
-    @property
+    @cached_property
     def multiplications(self) -> int:
         """Of one row at one step."""
         sizes = (panels.product.label.shape for panels in self.panels)
         return sum(size * columns for size, columns in sizes)
+
+    @cached_property
+    def most_tiles(self) -> int:
+        """Of the widest product: the most threads that can share its columns."""
+        return max((panels.tiles for panels in self.panels), default=1)
 
 
 class Item(NamedTuple):

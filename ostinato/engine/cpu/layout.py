@@ -120,22 +120,20 @@ class Layout:
     # ---- states: one row a sample before the first step, then one a row of steps
 
     @property
-    def initial_rows(self) -> slice:
-        """Where the states before the first step lie."""
-        last = self.order is None and self.reverse
-        return slice(self.rows, self.rows + self.samples) if last else slice(0, self.samples)
+    def initial_row(self) -> int:
+        """Where the states before the first step begin."""
+        return self.rows if self.order is None and self.reverse else 0
 
-    @property
-    def rows_after(self) -> slice:
-        """Where the states after each step lie, in the order of rows."""
-        last = self.order is None and self.reverse
-        return slice(0, self.rows) if last else slice(self.samples, self.samples + self.rows)
+    def after(self, states: Tensor) -> Tensor:
+        """The states after each step, in the order of rows."""
+        start = self.extent.after
+        return states[start : start + self.rows]
 
     def before(self, states: Tensor) -> Tensor:
         """The states before each step, in the order of rows."""
         if self.order is not None:
             return states.index_select(0, self._before)
-        start = self.samples if self.reverse else 0
+        start = self.extent.before or 0
         return states[start : start + self.rows]
 
     def final(self, states: Tensor) -> Tensor:
@@ -143,7 +141,7 @@ class Layout:
         if self.order is not None:
             return states.index_select(0, self._final)
         if not self.time:
-            return states[self.initial_rows].clone()
+            return states[self.initial_row : self.initial_row + self.samples].clone()
         start = 0 if self.reverse else self.rows
         return states[start : start + self.samples].clone()
 

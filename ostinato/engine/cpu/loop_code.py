@@ -61,8 +61,8 @@ class LoopCode:
 
     def division(self, samples: int, rows: int, threads: int) -> Division:
         """How so many threads divide the loop; `rows`: samples times steps, as far as real."""
-        tiles = max((panels.tiles for panels in self.emitted.panels), default=1)
-        return divide(samples, rows, self.emitted.multiplications, tiles, threads)
+        emitted = self.emitted
+        return divide(samples, rows, emitted.multiplications, emitted.most_tiles, threads)
 
     def packing(self, shapes: Shapes, room: Room, jobs: int) -> tuple[list[Stage], dict[str, At]]:
         """Stages that pack the weights of the loop's products, and where the panels lie then.

@@ -73,6 +73,11 @@ class CompiledRecurrence:
         self._forward_plan = lru_cache(maxsize=64)(self._plan_forward)
         self._backward_plan = lru_cache(maxsize=64)(self._plan_backward)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """The kind of number."""
+        return torch.float32 if self.target.scalar == "float" else torch.float64
+
     def division(self, samples: int, rows: int, threads: int) -> Division:
         """How so many threads divide the loop."""
         return self.forward_loop.division(samples, rows, threads)
@@ -103,9 +108,9 @@ class CompiledRecurrence:
         for name, tensor in parameters.items():
             memory[f"vector {name}"] = tensor
         for number, state in enumerate(states):
-            width = state.shape[1]
-            memory[f"S{number}"] = inputs.new_empty(layout.samples + layout.rows, width)
-            memory[f"S{number}"][layout.initial_rows] = state
+            rows = inputs.new_empty(layout.samples + layout.rows, state.shape[1])
+            rows[layout.initial_row : layout.initial_row + layout.samples] = state
+            memory[f"S{number}"] = rows
         self._know(parameters)
         self._run(self._forward_plan(layout.extent), layout, memory)
         return memory
@@ -131,7 +136,7 @@ class CompiledRecurrence:
         """The output of every step, (rows, width)."""
         place = self.stages.output
         tensor = memory[place.buffer]
-        return tensor[layout.rows_after] if place.index == "after" else tensor
+        return layout.after(tensor) if place.index == "after" else tensor
 
     # ---- backward
 
@@ -139,41 +144,48 @@ class CompiledRecurrence:
         self,
         layout: Layout,
         memory: Memory,
-        parameters: Mapping[str, Tensor],
         output_gradient: Tensor,
-        state_gradients: Sequence[Tensor],
+        state_gradients: Sequence[Tensor | None],
         given: Mapping[str, Tensor],
     ) -> Gradients:
         """Run the loop back through time. It uses the memory up.
 
         Args:
+            layout: of the forward pass.
+            memory: that the forward pass returned.
             output_gradient: (rows, width).
-            state_gradients: of the final state, each (samples, width), in the layout's order.
+            state_gradients: of the final state, each (samples, width), in the layout's order; None
+                where nothing comes in.
             given: G0, ...: (rows, width), what comes in for the states after each step.
         """
         memory |= {"GO": output_gradient, **given}
         for number, gradient in enumerate(state_gradients):
-            carry = gradient.new_empty(2, *gradient.shape)
-            carry[:] = gradient
-            memory[f"D{number}"] = carry
+            memory[f"D{number}"] = self._carry(gradient, layout.samples, number)
         if layout.extent.before is None:
             for name in self._read_before():
                 memory[f"before {name}"] = layout.before(memory[name])
-        self._know(parameters)
         self._new_gradients(layout, memory)
         self._run(self._backward_plan(layout.extent), layout, memory)
         count = len(state_gradients)
-        flows = bool(self.stages.input_products) or self.stages.input_gradient is not None
         return Gradients(
-            memory[self._input_gradient] if flows else None,
+            memory.get(self._input_gradient),
             [memory[f"D{number}"][1] for number in range(count)],
             [
                 # What nothing flows into has no place in the loop.
-                memory[f"DI{number}"] if f"DI{number}" in memory else torch.zeros_like(like)
-                for number, like in enumerate(state_gradients if self.traced.form.learned else [])
+                memory[f"DI{number}"]
+                if f"DI{number}" in memory
+                else torch.zeros_like(memory[f"D{number}"][0])
+                for number in range(count if self.traced.form.learned else 0)
             ],
             self._parameter_gradients(memory),
         )
+
+    def _carry(self, gradient: Tensor | None, samples: int, number: int) -> Tensor:
+        """Both halves hold what comes in: samples of different lengths begin in either."""
+        width = self.traced.state_widths[number]
+        if gradient is None:
+            return torch.zeros(2, samples, width, dtype=self.dtype, device="cpu")
+        return gradient.expand(2, samples, width).contiguous()
 
     @property
     def _input_gradient(self) -> str:
@@ -307,7 +319,6 @@ class CompiledRecurrence:
         )
 
     def _new(self, buffer: Buffer, layout: Layout) -> Tensor:
-        kind = torch.float32 if self.target.scalar == "float" else torch.float64
         first = {
             "steps": (layout.rows,),
             "states": (layout.samples + layout.rows,),
@@ -316,7 +327,7 @@ class CompiledRecurrence:
             "sums": (layout.extent.division.threads,),
         }[buffer.kind]
         make = torch.zeros if buffer.kind in ("sums", "samples") else torch.empty
-        return make(*first, buffer.width, dtype=kind, device="cpu")
+        return make(*first, buffer.width, dtype=self.dtype, device="cpu")
 
 
 def _covers(terms: Sequence[OuterProduct], shape: Sequence[int]) -> bool:
