@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     )
     from ostinato.engine import unroll
     from ostinato.errors import OstinatoError
-    from ostinato.layers import GRU, LSTM, RNN, FeedForward, Recurrent, replace
+    from ostinato.layers import GRU, LSTM, RNN, CausalTransformer, FeedForward, Recurrent, replace
     from ostinato.models import LanguageModel
     from ostinato.state import (
         Bidirectional,
         HiddenState,
+        KeyValueState,
         LSTMState,
         MemoryState,
         NoState,
@@ -58,11 +59,20 @@ _HOMES = {
     ),
     "ostinato.engine": ("unroll",),
     "ostinato.errors": ("OstinatoError",),
-    "ostinato.layers": ("GRU", "LSTM", "RNN", "FeedForward", "Recurrent", "replace"),
+    "ostinato.layers": (
+        "GRU",
+        "LSTM",
+        "RNN",
+        "CausalTransformer",
+        "FeedForward",
+        "Recurrent",
+        "replace",
+    ),
     "ostinato.models": ("LanguageModel",),
     "ostinato.state": (
         "Bidirectional",
         "HiddenState",
+        "KeyValueState",
         "LSTMState",
         "MemoryState",
         "NoState",
@@ -82,12 +92,14 @@ __all__ = [
     "LSTM",
     "RNN",
     "Bidirectional",
+    "CausalTransformer",
     "Cell",
     "FeedForward",
     "FeedForwardCell",
     "GRUCell",
     "HiddenState",
     "IndRNNCell",
+    "KeyValueState",
     "LSTMCell",
     "LSTMState",
     "LanguageModel",

@@ -56,6 +56,18 @@ class SLSTMState(NamedTuple):
     stabiliser: Any
 
 
+class KeyValueState(NamedTuple):
+    """The cache of an attention that reads on: keys and values of the steps read so far.
+
+    `keys` and `values` are (batch, heads, capacity, size of a head), `length` (batch,) is how many
+    of the capacity's places are taken; what lies beyond means nothing.
+    """
+
+    keys: Any
+    values: Any
+    length: Any
+
+
 class Bidirectional(NamedTuple):
     """A layer that reads both ways: the state of the `forward` and of the `backward` direction."""
 
