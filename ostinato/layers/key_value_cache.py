@@ -228,8 +228,8 @@ def with_capacity(cache: KeyValueState, capacity: int) -> KeyValueState:
     more = capacity - cache.keys.shape[2]
     if more <= 0:
         return cache
-    padded = (F.pad(part, (0, 0, 0, more)) for part in (cache.keys, cache.values))
-    return KeyValueState(*padded, cache.length)
+    keys, values = (F.pad(part, (0, 0, 0, more)) for part in (cache.keys, cache.values))
+    return KeyValueState(keys, values, cache.length)
 
 
 def with_room(caches: tuple[KeyValueState, ...], time: int) -> tuple[KeyValueState, ...]:

@@ -1,4 +1,4 @@
-"""A language model: embedding, recurrent layers, and a distribution over the next token."""
+"""A language model: embedding, layers that read one way, a distribution over the next token."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ostinato.errors import SettingsError, ShapeError
-from ostinato.layers import RecurrentLayer, check_rate
+from ostinato.layers import CausalTransformer, RecurrentLayer, check_rate
 from ostinato.models.locked_dropout import LockedDropout
 from ostinato.state import batch_size_of
 
@@ -22,7 +22,8 @@ class LanguageModel(nn.Module):
     Args:
         vocabulary_size: tokens to tell apart.
         embedding_size: features of a token; the recurrent layer's input_size.
-        recurrent: any layer of ours that reads one way.
+        recurrent: any layer of ours that reads one way and carries a state; a `CausalTransformer`
+            is one, its state the cache of keys and values.
         tied: W is the embedding's matrix (Press 2017; Inan 2017); the recurrent layer's
             output_size must then be embedding_size.
         adaptive_cutoffs: token indices at which rarer clusters start: an adaptive softmax
@@ -52,7 +53,7 @@ class LanguageModel(nn.Module):
         self,
         vocabulary_size: int,
         embedding_size: int,
-        recurrent: RecurrentLayer,
+        recurrent: RecurrentLayer | CausalTransformer,
         *,
         tied: bool = False,
         adaptive_cutoffs: Sequence[int] | None = None,
@@ -229,7 +230,7 @@ def _check_tokens(name: str, tokens: Tensor, axes: tuple[str, ...]) -> None:
         )
 
 
-def _check_layer(recurrent: RecurrentLayer, embedding_size: int) -> None:
+def _check_layer(recurrent: RecurrentLayer | CausalTransformer, embedding_size: int) -> None:
     if recurrent.bidirectional:
         raise SettingsError(
             "a language model cannot read both ways: the backward half would see the very tokens "
@@ -237,7 +238,7 @@ def _check_layer(recurrent: RecurrentLayer, embedding_size: int) -> None:
         )
     if recurrent.input_size != embedding_size:
         raise SettingsError(
-            f"the recurrent layer reads {recurrent.input_size} features, but a token has "
+            f"the layer reads {recurrent.input_size} features, but a token has "
             f"embedding_size {embedding_size}"
         )
 

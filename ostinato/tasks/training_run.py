@@ -22,6 +22,7 @@ from ostinato.training import (
     ThroughTime,
     Trainer,
     TrainingPlan,
+    WindowByWindow,
     build_optimiser,
     load_model_weights,
 )
@@ -55,15 +56,17 @@ def build_trainer(
     validation_updates: float,
     observer: Observer,
     processes: Processes,
+    carries_state: bool = True,
 ) -> Trainer:
     """The trainer that the settings describe, for a model on its device.
 
-    `validation_updates` is as `build_plan` takes it.
+    `validation_updates` is as `build_plan` takes it; `carries_state` is whether a window goes on
+    from the one before, or is read by itself.
     """
     plan = build_plan(settings, len(windows(0)), validation_updates)
     optimisation = build_optimisation(settings, model, plan.updates)
     return Trainer(
-        ThroughTime(model),
+        ThroughTime(model) if carries_state else WindowByWindow(model),
         windows,
         plan,
         optimisation,

@@ -28,7 +28,7 @@ def test_a_stream_goes_on_at_its_offset() -> None:
 def test_learned_positions_end() -> None:
     positions = LearnedPositions(4, longest=5)
     assert torch.equal(positions(torch.tensor([4, 0])), positions.weight[[4, 0]])
-    with pytest.raises(ShapeError, match="there are 5 learned positions.*got one of 6 steps"):
+    with pytest.raises(ShapeError, match=r"there are 5 learned positions.*got one of 6 steps"):
         positions(torch.tensor([5]))
 
 
