@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ostinato.engine import unroll
     from ostinato.errors import OstinatoError
     from ostinato.layers import GRU, LSTM, RNN, CausalTransformer, FeedForward, Recurrent, replace
-    from ostinato.models import LanguageModel
+    from ostinato.models import LanguageModel, Transformer
     from ostinato.state import (
         Bidirectional,
         HiddenState,
@@ -68,7 +68,7 @@ _HOMES = {
         "Recurrent",
         "replace",
     ),
-    "ostinato.models": ("LanguageModel",),
+    "ostinato.models": ("LanguageModel", "Transformer"),
     "ostinato.state": (
         "Bidirectional",
         "HiddenState",
@@ -115,6 +115,7 @@ __all__ = [
     "SLSTMCell",
     "SLSTMState",
     "SRUCell",
+    "Transformer",
     "detach",
     "load_run",
     "replace",

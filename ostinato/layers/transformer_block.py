@@ -121,8 +121,10 @@ class DecoderBlock(nn.Module):
         Args:
             inputs: (batch, time, size).
             passage: what the steps see, and what is kept of them.
-            memory: as `memory_attention.prepare` gave it.
-            memory_mask: booleans (batch or 1, time or 1, memory's time), True = use. None: all.
+            memory: as `memory_attention.prepare` gave it. Where it has fewer samples, k rows of
+                the inputs, next to each other, share one.
+            memory_mask: booleans (its batch or 1, time or 1, its time), True = use; with shared
+                samples the same for all steps. None: all.
             cache: keys and values of the steps before. None: there are none.
 
         Returns:
@@ -130,13 +132,27 @@ class DecoderBlock(nn.Module):
         """
 
         def read_memory(read: Tensor) -> Tensor:
-            return self.memory_attention.attend(read, memory, mask=memory_mask)
+            # Rows that share a sample are read as more steps of it, so that no key is repeated.
+            folded = read.reshape(len(memory.keys), -1, read.shape[2])
+            return self.memory_attention.attend(folded, memory, mask=memory_mask).view_as(read)
 
         values, cache = _attend_to_itself(
             self.attention, self.around_attention, inputs, passage, cache
         )
         values = self.around_memory(values, read_memory)
         return self.around_feed_forward(values, self.feed_forward), cache
+
+    def memory_weights(
+        self,
+        inputs: Tensor,
+        passage: Passage,
+        memory: PreparedKeys,
+        memory_mask: Tensor | None = None,
+    ) -> Tensor:
+        """How each step of whole sequences weighs the memory: (batch, heads, time, its time)."""
+        values, _ = _attend_to_itself(self.attention, self.around_attention, inputs, passage, None)
+        read = self.around_memory.norm(values) if self.around_memory.before else values
+        return self.memory_attention.attend_with_weights(read, memory, mask=memory_mask).weights
 
 
 def _attention(options: TransformerOptions, memory_size: int | None = None) -> MultiHeadAttention:

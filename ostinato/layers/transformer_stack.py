@@ -139,6 +139,25 @@ class TransformerDecoder(nn.Module):
             values, _ = block(values, passage, keys, memory_mask)
         return self.final_norm(values)
 
+    def last_weights(
+        self,
+        inputs: Tensor,
+        memory: tuple[PreparedKeys, ...],
+        *,
+        memory_mask: Tensor | None = None,
+    ) -> Tensor:
+        """How the last block weighs the memory: (batch, time, memory's time), the heads' mean.
+
+        Args:
+            inputs, memory, memory_mask: as calling it.
+        """
+        check_features(inputs, self.options.size)
+        values, passage = inputs, Passage(causal=True)
+        for block, keys in zip(self.blocks[:-1], memory[:-1], strict=True):
+            values, _ = block(values, passage, keys, memory_mask)
+        last: DecoderBlock = self.blocks[-1]  # pyright: ignore[reportAssignmentType]
+        return last.memory_weights(values, passage, memory[-1], memory_mask).mean(1)
+
     def read_on(
         self,
         inputs: Tensor,
@@ -152,7 +171,8 @@ class TransformerDecoder(nn.Module):
         Args:
             inputs: (batch, time, size).
             state: caches of the steps before; samples may have come differently far.
-            memory: as `prepare` gave it.
+            memory: as `prepare` gave it; or of fewer samples, which k rows next to each other
+                share.
             memory_mask: booleans (batch or 1, time or 1, memory's time), True = use. None: all.
 
         Returns:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ostinato.errors import SettingsError, ShapeError
 from ostinato.layers import CausalTransformer, RecurrentLayer, check_rate
 from ostinato.models.locked_dropout import LockedDropout
+from ostinato.models.token_checks import check_tokens
 from ostinato.state import batch_size_of
 
 
@@ -110,7 +111,7 @@ class LanguageModel(nn.Module):
         Raises:
             ShapeError: `inputs` are not integers (batch, time).
         """
-        _check_tokens("inputs", inputs, ("batch", "time"))
+        check_tokens("inputs", inputs, ("batch", "time"))
         outputs, state = self.recurrent(self._embed(inputs), state, resets=resets)
         return self.output_dropout(outputs), state
 
@@ -130,7 +131,7 @@ class LanguageModel(nn.Module):
         Raises:
             ShapeError: `step_input` is not integers (batch,).
         """
-        _check_tokens("step_input", step_input, ("batch",))
+        check_tokens("step_input", step_input, ("batch",))
         embedded = self._embed(step_input.unsqueeze(1)).squeeze(1)
         output, state = self.recurrent.step(embedded, state)
         features = self.output_dropout(output.unsqueeze(1)).squeeze(1)
@@ -183,7 +184,7 @@ class LanguageModel(nn.Module):
         Raises:
             ShapeError: `targets` are not integers (batch, time), as many as features.
         """
-        _check_tokens("targets", targets, ("batch", "time"))
+        check_tokens("targets", targets, ("batch", "time"))
         if targets.shape != features.shape[:-1]:
             raise ShapeError(
                 f"targets must be (batch, time) = {tuple(features.shape[:-1])} as the features, "
@@ -219,15 +220,6 @@ def _at_least_float32(values: Tensor) -> Tensor:
 def _without_autocast(like: Tensor) -> torch.autocast:
     """torch's adaptive softmax would round its log-probabilities to half precision."""
     return torch.autocast(like.device.type, enabled=False)
-
-
-def _check_tokens(name: str, tokens: Tensor, axes: tuple[str, ...]) -> None:
-    integers = not tokens.is_floating_point() and tokens.dtype != torch.bool
-    if not integers or tokens.dim() != len(axes):
-        raise ShapeError(
-            f"{name} must be integers ({', '.join(axes)}{',' * (len(axes) == 1)}), token indices, "
-            f"got {tokens.dtype} {tuple(tokens.shape)}"
-        )
 
 
 def _check_layer(recurrent: RecurrentLayer | CausalTransformer, embedding_size: int) -> None:
