@@ -1,7 +1,7 @@
 """Tiny Shakespeare by characters with a small Transformer, beside the recurrent recipe's LSTM.
 
 Four blocks of 128 units and 4 heads see 128 characters; 2,000 updates of 16 x 128 characters are
-4.1 passes, meant for ten minutes on one core. What is reported is the run's best validation, over
+4.1 passes, meant for about ten minutes on one core. What is reported is the run's best validation, over
 the whole last 10% of the text; each character there has seen between 64 and 127 others (from a full
 context the last half goes on), which is a little more than in windows that stand alone.
 
