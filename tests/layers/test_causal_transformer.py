@@ -237,6 +237,8 @@ def test_decoder_states_of_different_lengths_and_capacities_are_stacked() -> Non
         state = decoder.initial_state(1, capacity=past)
         own = map_state(lambda part, row=row: part[row : row + 1], memory)
         both.append(decoder.read_on(inputs[row : row + 1, :past], state, own)[1])
+    with pytest.raises(ShapeError, match=r"got \(2, 2, 4\) and \(2, 6, 4\) a sample"):
+        stack(both)
     states = [tuple(with_capacity(cache, 6) for cache in state) for state in both]
     new = torch.stack([inputs[0, 2:5], inputs[1, 6:9]])
     outputs, _ = decoder.read_on(new, stack(states), memory)
