@@ -1,9 +1,9 @@
 """Tiny Shakespeare by characters with a small Transformer, beside the recurrent recipe's LSTM.
 
 Four blocks of 128 units and 4 heads see 128 characters; 2,000 updates of 16 x 128 characters are
-4.1 passes, meant for about ten minutes on one core. What is reported is the run's best validation, over
-the whole last 10% of the text; each character there has seen between 64 and 127 others (from a full
-context the last half goes on), which is a little more than in windows that stand alone.
+4.1 passes. The sizes are meant for about ten minutes on one idle core, which was not seen yet. What
+is reported is the run's best validation, over the whole last 10% of the text; each character there
+has seen between 64 and 127 others (from a full context the last half goes on).
 
 To compare with: nanoGPT's smallest setting for a processor (4 blocks, 4 heads, 128 units, sees 64
 characters, 2,000 updates of 12 windows) 1.88, its small Transformer on a GPU 1.4697 (its README);
