@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ostinato.data.corpus import Corpus, open_corpus, prepare_corpus, prepare_part
     from ostinato.data.documents import DocumentKind, TextReading
     from ostinato.data.evaluation_windows import EvaluationWindows
+    from ostinato.data.pair_window import PairWindow, pair_window
     from ostinato.data.splits import Split
     from ostinato.data.text_reading import Progress
     from ostinato.data.text_sources import TextPaths
@@ -34,6 +35,7 @@ __all__ = [
     "Corpus",
     "DocumentKind",
     "EvaluationWindows",
+    "PairWindow",
     "Progress",
     "Split",
     "StreamDecoder",
@@ -47,6 +49,7 @@ __all__ = [
     "WordTokeniser",
     "load_tokeniser",
     "open_corpus",
+    "pair_window",
     "prepare_corpus",
     "prepare_part",
 ]
@@ -55,6 +58,7 @@ _HOMES = {
     "corpus": ("Corpus", "open_corpus", "prepare_corpus", "prepare_part"),
     "documents": ("DocumentKind", "TextReading"),
     "evaluation_windows": ("EvaluationWindows",),
+    "pair_window": ("PairWindow", "pair_window"),
     "splits": ("Split",),
     "text_reading": ("Progress",),
     "text_sources": ("TextPaths",),
