@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 import ostinato
-from ostinato.data import PairWindow, pair_window
+from ostinato.data import PairWindow, join_pairs
 from ostinato.decoding import Sampling, generate
 from ostinato.layers import MonotonicWindow, PredictiveWindow, build_score
 from ostinato.layers.attention import SCORES
@@ -63,7 +63,7 @@ def draw(samples: int, longest: int, task: str) -> PairWindow:
     lengths = torch.randint(SHORTEST, longest + 1, (samples,)).tolist()
     sources = [torch.randint(FIRST_SYMBOL, FIRST_SYMBOL + SYMBOLS, (n,)).tolist() for n in lengths]
     targets = sources if task == "copy" else [source[::-1] for source in sources]
-    return pair_window(
+    return join_pairs(
         sources, targets, start_index=START, end_index=END, pad_index=PAD, where="drawn"
     )
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ostinato.data.corpus import Corpus, open_corpus, prepare_corpus, prepare_part
     from ostinato.data.documents import DocumentKind, TextReading
     from ostinato.data.evaluation_windows import EvaluationWindows
-    from ostinato.data.pair_window import PairWindow, pair_window
+    from ostinato.data.pair_window import PairWindow, join_pairs
     from ostinato.data.splits import Split
     from ostinato.data.text_reading import Progress
     from ostinato.data.text_sources import TextPaths
@@ -47,9 +47,9 @@ __all__ = [
     "TokeniserSettings",
     "Window",
     "WordTokeniser",
+    "join_pairs",
     "load_tokeniser",
     "open_corpus",
-    "pair_window",
     "prepare_corpus",
     "prepare_part",
 ]
@@ -58,7 +58,7 @@ _HOMES = {
     "corpus": ("Corpus", "open_corpus", "prepare_corpus", "prepare_part"),
     "documents": ("DocumentKind", "TextReading"),
     "evaluation_windows": ("EvaluationWindows",),
-    "pair_window": ("PairWindow", "pair_window"),
+    "pair_window": ("PairWindow", "join_pairs"),
     "splits": ("Split",),
     "text_reading": ("Progress",),
     "text_sources": ("TextPaths",),

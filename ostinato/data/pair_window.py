@@ -36,7 +36,7 @@ class PairWindow(NamedTuple):
     fresh: bool = True
 
 
-def pair_window(
+def join_pairs(
     sources: Sequence[Sequence[int]],
     targets: Sequence[Sequence[int]],
     *,
@@ -49,7 +49,7 @@ def pair_window(
     """Pairs of any lengths as one batch; each target gets a start before and an end behind it.
 
     Example:
-        >>> window = pair_window(
+        >>> window = join_pairs(
         ...     [[5, 6], [7]], [[8], [9, 4]], start_index=1, end_index=2, pad_index=0, where="here"
         ... )
         >>> window.inputs.tolist(), window.target_in.tolist(), window.targets.tolist()
@@ -74,4 +74,5 @@ def pair_window(
 
 def _padded(rows: Sequence[Sequence[int]], pad_index: int) -> Tensor:
     time = max(map(len, rows))
-    return torch.tensor([[*row, *[pad_index] * (time - len(row))] for row in rows])
+    padded = [[*row, *[pad_index] * (time - len(row))] for row in rows]
+    return torch.tensor(padded, dtype=torch.long)
