@@ -25,7 +25,7 @@ from torch import Tensor
 
 from ostinato.engine.cpu.machine_code import MachineCode, machine_code
 from ostinato.engine.cpu.panels import Along, Kernel, Lies, Operand, packing_address
-from ostinato.engine.cpu.plan import At, Plan, Stage
+from ostinato.engine.cpu.plan import At, Job, Plan, Stage
 from ostinato.engine.cpu.product_loops import (
     ROWS,
     TILES_AT_ONCE,
@@ -192,11 +192,8 @@ def product_stage(
         *(product.rows, product.size, product.columns, product.add),
     )
     step = numbers * target.scalar_bytes
-    jobs = [
-        (*fields, scratch + part * step, *_span(part, parts, panels, tiles))
-        for part in range(parts)
-    ]
-    return Stage(code.run, jobs)
+    own = [(scratch + part * step, *_span(part, parts, panels, tiles)) for part in range(parts)]
+    return Stage([Job(code.run, (*fields, *each)) for each in own])
 
 
 def scratch_numbers(product: Product, target: Target, operand: Operand, threads: int) -> int:

@@ -8,7 +8,7 @@ from ostinato.engine.cpu.division import Division, divide
 from ostinato.engine.cpu.emit import FIELDS, Emitted, Panels, emit
 from ostinato.engine.cpu.machine_code import MachineCode
 from ostinato.engine.cpu.panels import Lies, Operand, packing_stage
-from ostinato.engine.cpu.plan import At, Stage, Word
+from ostinato.engine.cpu.plan import At, Job, Stage, Word
 from ostinato.engine.cpu.products import address, rounding_address
 from ostinato.engine.cpu.target import Target
 from ostinato.engine.program import Matrix
@@ -95,8 +95,9 @@ class LoopCode:
                 size = self.emitted.block * buffer.width * self.target.scalar_bytes
                 own[name] = self._own(room, size, groups)
         functions = self._functions()
-        jobs = [self._fields(walk, group, own, functions) for group in range(groups)]
-        return Stage(self.code.address("run"), jobs, together=walk.division.parts > 1)
+        run = self.code.address("run")
+        jobs = [Job(run, self._fields(walk, group, own, functions)) for group in range(groups)]
+        return Stage(jobs, together=walk.division.parts > 1)
 
     def _fields(
         self,

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 import torch
 
 from ostinato.engine.cpu.machine_code import MachineCode, machine_code
-from ostinato.engine.cpu.plan import At, Stage
+from ostinato.engine.cpu.plan import At, Job, Stage
 from ostinato.engine.cpu.target import Target
 from ostinato.engine.cpu.writer import Index, Writer, declarations
 from ostinato.errors import SettingsError, ShapeError
@@ -140,7 +140,8 @@ def packing_stage(
     groups = size if kernel.operand == "same" else -(-size // 2)
     cuts = [tiles * job // min(jobs, tiles) for job in range(min(jobs, tiles) + 1)]
     across = kernel.width * number * (1 if weight.along == "rows" else weight.stride)
-    found = [
+    pack_job = _packing_code(kernel, weight.along).address("pack_job")
+    fields = [
         (
             weight.at + low * across,
             weight.stride,
@@ -150,7 +151,7 @@ def packing_stage(
         )
         for low, high in pairwise(cuts)
     ]
-    return Stage(_packing_code(kernel, weight.along).address("pack_job"), found)
+    return Stage([Job(pack_job, each) for each in fields])
 
 
 def packing_address(kernel: Kernel, along: Along) -> int:

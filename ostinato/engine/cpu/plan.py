@@ -28,14 +28,17 @@ class At(NamedTuple):
 Word = int | At
 
 
-class Stage(NamedTuple):
-    """Machine code (see `team`) and the fields of its jobs, all of one length.
-
-    `together`: one job that all threads do at once.
-    """
+class Job(NamedTuple):
+    """Machine code (see `team`) and its fields."""
 
     function: int
-    jobs: Sequence[Sequence[Word]]
+    fields: Sequence[Word]
+
+
+class Stage(NamedTuple):
+    """Jobs that wait for those before; `together`: a single one, which all threads do at once."""
+
+    jobs: Sequence[Job]
     together: bool = False
 
 
@@ -48,14 +51,9 @@ class Plan:
     """
 
     def __init__(self, stages: Sequence[Stage], threads: int) -> None:
+        self.stages = tuple(stages)
         self.threads = threads
-        words: list[Word] = [*header(len(stages))]
-        first = HEADER + 4 * len(stages)
-        for function, jobs, together in stages:
-            length = len(jobs[0])
-            words += [function, At("", 8 * first), 8 * length, 0 if together else len(jobs)]
-            first += length * len(jobs)
-        words += [word for stage in stages for job in stage.jobs for word in job]
+        words = _laid_out(stages)
         places = [place for place, word in enumerate(words) if isinstance(word, At)]
         parts = [word.part for word in words if isinstance(word, At)]
         self.parts = tuple(part for part in dict.fromkeys(parts) if part)
@@ -82,6 +80,20 @@ class Plan:
         found = np.array([own, *(addresses[part] for part in self.parts)], dtype=np.int64)
         words[self._places] += found[self._which]
         return words
+
+
+def _laid_out(stages: Sequence[Stage]) -> list[Word]:
+    """The words of a plan: stages, then jobs, then fields."""
+    jobs = [job for stage in stages for job in stage.jobs]
+    words: list[Word] = [*header(len(stages))]
+    first = HEADER + 2 * len(stages)
+    for stage in stages:
+        words += [At("", 8 * first), 0 if stage.together else len(stage.jobs)]
+        first += 2 * len(stage.jobs)
+    for job in jobs:
+        words += [job.function, At("", 8 * first)]
+        first += len(job.fields)
+    return words + [word for job in jobs for word in job.fields]
 
 
 class Bound(NamedTuple):

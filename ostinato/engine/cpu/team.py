@@ -1,13 +1,12 @@
 """The team of threads that walk through a plan together: torch's own threads.
 
-A plan is an array of 64-bit words: a header, then four words a stage,
+A plan is an array of 64-bit words: a header, then two words a stage, the address of its jobs and
+their number. A job is two words: the address of machine code,
 
-    function, fields, stride, jobs
+    void f(ptr fields, i64 part, i64 parts, ptr meeting)
 
-`function` is machine code, `void f(ptr fields, i64 part, i64 parts, ptr meeting)`. The `jobs` jobs
-of a stage are dealt out: the fields of a job begin `stride` bytes after those of the one before it,
-and whoever takes it is part 0 of 1. A stage of 0 jobs is done by all threads at once, on the same
-fields, as parts 0, 1, ... of as many. After each stage the threads meet.
+and that of its fields. Jobs are dealt out, and whoever takes one is part 0 of 1. A stage of 0 jobs
+is one that all threads do at once, as parts 0, 1, ... of as many. After each stage the threads meet.
 
 torch's OpenMP team is used because it is there: a team of our own would compete with it for the
 processor's cores, as its threads stay awake for a while after each of torch's operations. Where no
@@ -160,6 +159,16 @@ end:
   ret void
 }}
 
+define internal void @do_job(ptr %list, i64 %job, i64 %part, i64 %parts, ptr %plan) {{
+  %word = mul i64 %job, 2
+  %function.at = getelementptr i64, ptr %list, i64 %word
+  %fields.at = getelementptr i64, ptr %function.at, i64 1
+  %function = load ptr, ptr %function.at
+  %fields = load ptr, ptr %fields.at
+  call void %function(ptr %fields, i64 %part, i64 %parts, ptr %plan)
+  ret void
+}}
+
 define internal void @walk_part(ptr %plan, i64 %part, i64 %parts) {{
 entry:
   %count.at = getelementptr i64, ptr %plan, i64 4
@@ -171,29 +180,23 @@ stages:
   %more = icmp slt i64 %stage, %count
   br i1 %more, label %stage.body, label %end
 stage.body:
-  %word = mul i64 %stage, 4
+  %word = mul i64 %stage, 2
   %first = add i64 %word, {HEADER}
-  %function.at = getelementptr i64, ptr %plan, i64 %first
-  %fields.at = getelementptr i64, ptr %function.at, i64 1
-  %stride.at = getelementptr i64, ptr %function.at, i64 2
-  %jobs.at = getelementptr i64, ptr %function.at, i64 3
-  %function = load ptr, ptr %function.at
-  %fields = load ptr, ptr %fields.at
-  %stride = load i64, ptr %stride.at
+  %list.at = getelementptr i64, ptr %plan, i64 %first
+  %jobs.at = getelementptr i64, ptr %list.at, i64 1
+  %list = load ptr, ptr %list.at
   %jobs = load i64, ptr %jobs.at
   %together = icmp eq i64 %jobs, 0
   br i1 %together, label %all, label %deal
 all:
-  call void %function(ptr %fields, i64 %part, i64 %parts, ptr %plan)
+  call void @do_job(ptr %list, i64 0, i64 %part, i64 %parts, ptr %plan)
   br label %meet
 deal:
   %job = phi i64 [ %part, %stage.body ], [ %job.next, %take ]
   %left = icmp slt i64 %job, %jobs
   br i1 %left, label %take, label %meet
 take:
-  %distance = mul i64 %job, %stride
-  %own = getelementptr i8, ptr %fields, i64 %distance
-  call void %function(ptr %own, i64 0, i64 1, ptr %plan)
+  call void @do_job(ptr %list, i64 %job, i64 0, i64 1, ptr %plan)
   %job.next = add i64 %job, %parts
   br label %deal
 meet:
