@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ostinato.engine import VendorForm
+from ostinato.engine import OnnxForm, VendorForm
 from ostinato.errors import SettingsError
 from ostinato.state import HiddenState, map_state
 
@@ -99,6 +99,10 @@ class Cell(nn.Module, ABC):
 
     def vendor_form(self) -> VendorForm | None:
         """How torch's fused kernels compute the same, or None if they do not."""
+        return None
+
+    def onnx_form(self) -> OnnxForm | None:
+        """How an operator of ONNX computes the same, or None if none does."""
         return None
 
     def extra_repr(self) -> str:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ostinato.cells.cell import Cell
 from ostinato.cells.rnn import torch_weights
-from ostinato.engine import VendorForm
+from ostinato.engine import OnnxForm, VendorForm
 from ostinato.errors import SettingsError
 from ostinato.state import HiddenState
 
@@ -105,6 +105,11 @@ class GRUCell(Cell):
         if self.layer_norm or self.reset == "before":
             return None
         return VendorForm("gru", torch_weights(self.bias_ih is not None))
+
+    def onnx_form(self) -> OnnxForm | None:
+        if self.layer_norm:
+            return None
+        return OnnxForm("GRU", linear_before_reset=self.reset == "after")
 
     def _split(self, preactivation: Tensor, axis: int = -1) -> tuple[Tensor, Tensor]:
         """The part of both gates and the part of the candidate."""

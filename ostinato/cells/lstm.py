@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from ostinato.cells.cell import Cell, check_size
 from ostinato.cells.rnn import torch_weights
-from ostinato.engine import VendorForm
+from ostinato.engine import OnnxForm, VendorForm
 from ostinato.errors import SettingsError
 from ostinato.state import LSTMState
 
@@ -94,6 +94,12 @@ class LSTMCell(Cell):
             return None
         projection = ("weight_hr",) if self.weight_hr is not None else ()
         return VendorForm("lstm", torch_weights(self.bias_ih is not None) + projection)
+
+    def onnx_form(self) -> OnnxForm | None:
+        if self.layer_norm or self.weight_hr is not None:
+            return None
+        names = ("peephole_input", "peephole_output", "peephole_forget")
+        return OnnxForm("LSTM", peepholes=names if self.peephole_input is not None else ())
 
     def _set_forget_bias(self, value: float) -> None:
         if self.bias_ih is None:

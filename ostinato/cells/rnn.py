@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ostinato.cells.activation import Activation, activation_function
 from ostinato.cells.cell import Cell
-from ostinato.engine import VendorForm
+from ostinato.engine import OnnxForm, VendorForm
 from ostinato.state import HiddenState
 
 
@@ -68,6 +68,13 @@ class RNNCell(Cell):
         if kind is None or self.layer_norm:
             return None
         return VendorForm(kind, torch_weights(self.bias_ih is not None))
+
+    def onnx_form(self) -> OnnxForm | None:
+        names: dict[object, Literal["Tanh", "Relu", "Sigmoid"]]
+        names = {"tanh": "Tanh", torch.tanh: "Tanh", "relu": "Relu", torch.relu: "Relu"}
+        names |= {"sigmoid": "Sigmoid", torch.sigmoid: "Sigmoid"}
+        name = names.get(self.activation)
+        return None if name is None or self.layer_norm else OnnxForm("RNN", activation=name)
 
 
 def torch_weights(bias: bool) -> tuple[str, ...]:

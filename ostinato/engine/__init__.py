@@ -1,6 +1,7 @@
 """The engine room: it runs a cell over time and never asks which cell it has."""
 
 from ostinato.engine.choose import Availability, Choice, available, check_engine, choose
+from ostinato.engine.onnx import OnnxForm, onnx_translations
 from ostinato.engine.reading import Noise, Reading, Steps, Unrolled
 from ostinato.engine.reference import noisy_step, weights_replaced
 from ostinato.engine.stepper import CellStepper, prepare_step
@@ -12,6 +13,7 @@ __all__ = [
     "CellStepper",
     "Choice",
     "Noise",
+    "OnnxForm",
     "Reading",
     "Steps",
     "Unrolled",
@@ -20,6 +22,7 @@ __all__ = [
     "check_engine",
     "choose",
     "noisy_step",
+    "onnx_translations",
     "prepare_step",
     "unroll",
     "weights_replaced",

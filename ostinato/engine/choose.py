@@ -124,7 +124,7 @@ def _pointwise_obstacle(cell: Steps, name: str) -> str | None:
 def vendor_obstacle(cell: Steps, noise: Noise, *, all_states: bool) -> str | None:
     """Why torch's fused kernels cannot compute this, or None where they can."""
     declared: Any = getattr(cell, "vendor_form", None)
-    form = declared() if declared is not None and _speaks_for_its_step(cell) else None
+    form = declared() if declared is not None and speaks_for_its_step(cell, "vendor_form") else None
     if form is None:
         return f"torch has no fused kernel for {type(cell).__name__} as it is set up"
     if noise.hidden is not None:
@@ -136,11 +136,11 @@ def vendor_obstacle(cell: Steps, noise: Noise, *, all_states: bool) -> str | Non
     return None
 
 
-def _speaks_for_its_step(cell: Steps) -> bool:
-    """Whether `vendor_form` is that of the step: who changes one inherits the other wrongly."""
+def speaks_for_its_step(cell: Steps, declaration: str) -> bool:
+    """Whether a declared form is that of the step: who changes one inherits the other wrongly."""
     line = type(cell).__mro__
 
     def age(name: str) -> int:
         return next(place for place, each in enumerate(line) if name in vars(each))
 
-    return age("vendor_form") <= min(age("step"), age("project"))
+    return age(declaration) <= min(age("step"), age("project"))

@@ -52,7 +52,7 @@ def learn(cell: Steps, parameters: Mapping[str, Tensor], form: Form) -> Kind:
     """
     dtype = next(iter(parameters.values())).dtype
     shapes = {name: tuple(tensor.shape) for name, tensor in parameters.items()}
-    with _by_itself():
+    with by_itself():
         twin = without_numbers(cell)
         examples = {
             name: torch.empty(shape, dtype=dtype, device="cpu") for name, shape in shapes.items()
@@ -104,7 +104,7 @@ def _empty(tensor: Tensor | None) -> Tensor | None:
 
 
 @contextmanager
-def _by_itself() -> Iterator[None]:
+def by_itself() -> Iterator[None]:
     """Undisturbed by whatever is tracing, transforming or casting around the call."""
     from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
     from torch._guards import tracing

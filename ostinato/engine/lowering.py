@@ -47,31 +47,38 @@ class VectorGradient(NamedTuple):
     row: Row
 
 
-def lower(graph: GraphModule, inputs: Sequence[Any]) -> tuple[Program, Any]:
+def lower(
+    graph: GraphModule, inputs: Sequence[Any], lowering: "type[Lowering] | None" = None
+) -> tuple[Program, Any]:
     """The program of a traced graph, and what its outputs are in terms of it.
 
     Args:
         graph: what make_fx returned.
         inputs: for each placeholder a Matrix, ("vector", name, width), ("input", buffer, width) or
             a stack of matrices (name, shape) as ("stack", name, shape).
+        lowering: what operations become; None: what the compiler works with.
 
     Raises:
         CannotCompileError: naming the operation and the line of the step that it comes from.
     """
     cuts: Cuts = {}
     while True:
-        lowering = _Lowering(graph, cuts)
-        outputs = lowering.run(inputs)
-        found = lowering.program.new_cuts
+        attempt = (lowering or Lowering)(graph, cuts)
+        outputs = attempt.run(inputs)
+        found = attempt.program.new_cuts
         if all(places <= cuts.get(name, set()) for name, places in found.items()):
-            return lowering.program, outputs
+            return attempt.program, outputs
         cuts = {name: cuts.get(name, set()) | found.get(name, set()) for name in {*cuts, *found}}
 
 
-class _Lowering:
+class Lowering:
+    """One pass over a graph; `makes` is the kind of program that it writes."""
+
+    makes: type[Program] = Program
+
     def __init__(self, graph: GraphModule, cuts: Cuts) -> None:
         self.graph = graph
-        self.program = Program(cuts)
+        self.program = self.makes(cuts)
         self.shape: tuple[int, ...] = ()
 
     def run(self, inputs: Sequence[Any]) -> Any:

@@ -10,12 +10,13 @@ from torch.nn.utils.stateless import _reparametrize_module  # pyright: ignore[re
 
 from ostinato.engine.lowering import (
     EXAMPLE_BATCH,
+    Lowering,
     MatrixGradient,
     VectorGradient,
     lower,
     whole_matrix,
 )
-from ostinato.engine.program import CannotCompileError, Program, Row
+from ostinato.engine.program import GRADIENT_LETTERS, CannotCompileError, Program, Row
 from ostinato.engine.reading import Noise, Steps
 from ostinato.engine.reference import noisy_step
 from ostinato.state import map_state, rebuild, reset, tensors
@@ -119,6 +120,38 @@ def trace(cell: Steps, parameters: Mapping[str, Tensor], form: Form) -> TracedSt
             if isinstance(gradient, MatrixGradient | VectorGradient)
         },
     )
+
+
+class ForwardStep(NamedTuple):
+    """One step alone, over the same buffers as a `TracedStep`."""
+
+    program: Program
+    output: Row
+    states: tuple[Row, ...]
+
+
+def trace_forward(
+    cell: Steps, parameters: Mapping[str, Tensor], form: Form, lowering: type[Lowering]
+) -> ForwardStep:
+    """Trace a step without its derivative, in the operations of `lowering`.
+
+    Raises:
+        CannotCompileError: as `trace`.
+    """
+    example = {
+        name: tensor
+        for name, tensor in _example(cell, parameters, form).items()
+        if name[0] not in GRADIENT_LETTERS
+    }
+
+    def step(values: dict[str, Tensor], weights: dict[str, Tensor]) -> Any:
+        return list(_one_step(cell, weights, values, form))
+
+    graph = _trace_graph(step, cell, example, parameters)
+    inputs = [("input", name, tensor.shape[-1]) for name, tensor in example.items()]
+    given = [*inputs, *map(_parameter, parameters, parameters.values())]
+    program, (output, *states) = lower(graph, given, lowering)
+    return ForwardStep(program, _row(output), tuple(map(_row, states)))
 
 
 def _one_step(
