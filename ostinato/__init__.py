@@ -22,8 +22,9 @@ if TYPE_CHECKING:
         SLSTMCell,
         SRUCell,
     )
-    from ostinato.engine import unroll
+    from ostinato.engine import onnx_translations, unroll
     from ostinato.errors import OstinatoError
+    from ostinato.export import export_onnx
     from ostinato.layers import (
         GRU,
         LSTM,
@@ -77,8 +78,9 @@ _HOMES = {
         "SLSTMCell",
         "SRUCell",
     ),
-    "ostinato.engine": ("unroll",),
+    "ostinato.engine": ("onnx_translations", "unroll"),
     "ostinato.errors": ("OstinatoError",),
+    "ostinato.export": ("export_onnx",),
     "ostinato.layers": (
         "GRU",
         "LSTM",
@@ -158,7 +160,9 @@ __all__ = [
     "SequenceToSequence",
     "Transformer",
     "detach",
+    "export_onnx",
     "load_run",
+    "onnx_translations",
     "replace",
     "reset",
     "select",

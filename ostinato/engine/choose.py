@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from ostinato.engine.compiled import CompiledCall
 from ostinato.engine.parallel import parallel_obstacle
 from ostinato.engine.reading import Noise, Reading, Steps
@@ -30,8 +32,6 @@ class Availability:
 
 def available() -> list[Availability]:
     """The engines of this build, each with whether this machine has it and why."""
-    import torch
-
     library = "oneDNN" if torch.backends.mkldnn.is_available() else "torch's own loops"
     kernels = f"{library} on the CPU" + (", cuDNN on the GPU" if torch.cuda.is_available() else "")
     return [
@@ -78,6 +78,8 @@ def choose(
         EngineError: the engine asked for cannot compute this; the message says why.
     """
     check_engine(engine)
+    if torch.onnx.is_in_onnx_export():
+        engine = None  # what is asked for here does not run there
     if engine == "reference":
         return Choice("reference", "asked for")
     if compiled is None:

@@ -6,13 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ostinato.engine.choose import choose
+from ostinato.engine.choose import Choice, choose
 from ostinato.engine.compiled import CompiledCall
 from ostinato.engine.parallel import unroll_parallel
 from ostinato.engine.reading import Noise, Reading, Steps, Unrolled, active_steps
 from ostinato.engine.reference import unroll_pointwise, unroll_reference
 from ostinato.engine.vendor import unroll_vendor
-from ostinato.errors import ShapeError
+from ostinato.errors import EngineError, ShapeError
 from ostinato.state import map_state, rebuild, tensors
 
 _RUN = {
@@ -50,7 +50,7 @@ def unroll(
 
     Raises:
         ShapeError: inputs, state, lengths or resets do not fit the cell or each other.
-        EngineError: the engine asked for cannot compute this.
+        EngineError: the engine asked for cannot compute this, or an ONNX graph cannot hold it.
 
     Example:
         >>> cell = ostinato.GRUCell(3, 4)
@@ -67,6 +67,7 @@ def unroll(
     _check_state(cell, state, inputs.shape[0])
     compiled = CompiledCall(cell, inputs, reading, noise, all_states=all_states)
     choice = choose(cell, noise, engine=engine, all_states=all_states, compiled=compiled)
+    _refuse_frozen_time(cell, inputs, choice)
     if inputs.shape[1] == 0:
         return _no_steps(cell, inputs, state, all_states)
     if choice.engine == "compiled":
@@ -85,6 +86,16 @@ def unroll(
     if order is not None:
         unrolled = _back_in_order(unrolled, order)
     return unrolled if all_states else unrolled._replace(states=None)
+
+
+def _refuse_frozen_time(cell: Steps, inputs: Tensor, choice: Choice) -> None:
+    """A loop in Python would put the example's number of steps into an ONNX graph for good."""
+    loops = choice.engine in ("reference", "vendor")
+    if loops and isinstance(inputs.shape[1], torch.SymInt) and torch.onnx.is_in_onnx_export():
+        raise EngineError(
+            f"{type(cell).__name__} cannot be exported to ONNX for any number of steps: "
+            f"{choice.reason}"
+        )
 
 
 def _check_inputs(cell: Steps, inputs: Tensor) -> None:

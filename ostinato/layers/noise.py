@@ -1,5 +1,6 @@
 """The masks of dropout, zoneout and weight drop, drawn once a call, before the loop over time."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor
 
 from ostinato.cells import Cell
 from ostinato.engine import Noise
+from ostinato.errors import SettingsError
 from ostinato.layers.options import LayerOptions
 from ostinato.state import rebuild
 
@@ -53,6 +55,15 @@ def draw_dropout(like: Tensor, options: LayerOptions, width: int, time: int) -> 
         return None
     steps = 1 if options.locked_dropout else time
     return _inverted(like.new_empty(like.shape[0], steps, width), options.dropout)
+
+
+def refuse_random_graph(acting: Sequence[str]) -> None:
+    """Raise SettingsError if any options act that draw masks, before a graph is exported."""
+    if acting:
+        raise SettingsError(
+            f"the model is in training mode, where {' and '.join(acting)} would draw new masks at "
+            "every call, and an exported graph is for evaluation: call model.eval() first"
+        )
 
 
 def _zoneout(

@@ -67,6 +67,17 @@ class LayerOptions:
                 )
         return {part: self.zoneout.get(part, 0.0) for part in parts}
 
+    def random_options(self) -> tuple[str, ...]:
+        """The names of those that draw masks in training."""
+        rates = self.zoneout.values() if isinstance(self.zoneout, Mapping) else [self.zoneout]
+        acting = {
+            "dropout": self.dropout,
+            "zoneout": any(rates),
+            "recurrent_dropout": self.recurrent_dropout,
+            "weight_drop": self.weight_drop,
+        }
+        return tuple(name for name, rate in acting.items() if rate)
+
 
 def check_rate(name: str, rate: float) -> None:
     """Raise SettingsError unless 0 <= rate < 1."""

@@ -21,7 +21,7 @@ from ostinato.errors import ShapeError
 from ostinato.layers.checks import check_cells
 from ostinato.layers.initialisation import initialise_recurrent
 from ostinato.layers.learned_state import LearnedState
-from ostinato.layers.noise import LayerNoise, draw_cell_noise, draw_dropout
+from ostinato.layers.noise import LayerNoise, draw_cell_noise, draw_dropout, refuse_random_graph
 from ostinato.layers.options import LayerOptions
 from ostinato.layers.stepper import Stepper
 from ostinato.state import Bidirectional
@@ -208,7 +208,12 @@ class RecurrentLayer(nn.Module):
 
         In training they are random; in evaluation there is no dropout, and zoneout is its
         expectation. The same masks give the same outputs, whole or step by step.
+
+        Raises:
+            SettingsError: in training, while torch exports to ONNX, which keeps no masks.
         """
+        if self.training and torch.onnx.is_in_onnx_export():
+            refuse_random_graph(self.options.random_options())
         drawn = []
         for depth, pair in enumerate(self._directions()):
             inside = [

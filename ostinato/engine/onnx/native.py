@@ -46,9 +46,7 @@ def native(call: Call, form: OnnxForm) -> list[Any]:
 
     bias = None
     if "bias_ih" in weights:
-        bias = with_direction(
-            around.emit("Concat", gates("bias_ih"), gates("bias_hh"), axis=0)
-        )
+        bias = with_direction(around.emit("Concat", gates("bias_ih"), gates("bias_hh"), axis=0))
     lengths = None
     if call.lengths is not None:
         lengths = around.emit("Cast", call.lengths, to=_INT32)

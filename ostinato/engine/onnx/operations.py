@@ -168,11 +168,7 @@ class Writer:
         if len(arguments) == 1:
             return arguments[0]
         like = next(
-            (
-                value
-                for part, value in zip(node.arguments, arguments, strict=True)
-                if varies(part)
-            ),
+            (value for part, value in zip(node.arguments, arguments, strict=True) if varies(part)),
             None,
         )
         rows = [

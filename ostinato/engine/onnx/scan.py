@@ -89,7 +89,7 @@ class _Scan:
         first: Any = opset18.Scan(
             *self.call.states,
             *(around for around, _ in self.scanned),
-            body=body,
+            body=body,  # pyright: ignore[reportArgumentType]
             num_scan_inputs=len(self.scanned),
             scan_input_directions=[way] * len(self.scanned),
             scan_output_directions=[way] * len(sequences),

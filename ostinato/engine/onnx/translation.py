@@ -42,8 +42,8 @@ def _translated(
     known = kind_by_key(kind)
     if known.form.masked or known.form.kept == "steps":
         raise SettingsError(
-            "a layer in training mode draws masks of recurrent dropout or zoneout, which a graph "
-            "cannot hold: call model.eval() before the export"
+            "recurrent dropout and zoneout draw new masks at every call in training, and an "
+            "exported graph is for evaluation: call model.eval() first"
         )
     call = call_of(known, given, marks, reverse=reverse)
     form = native_form(known)
