@@ -124,7 +124,7 @@ class Strange(ostinato.Cell):
 
 def test_step_that_cannot_be_a_graph_is_named_with_its_line(tmp_path: Path) -> None:
     layer = ostinato.Recurrent([Strange(4, 4)]).eval()
-    with pytest.raises(EngineError, match=r"Strange .*bessel_j0.*test_onnx\.py, line \d+"):
+    with pytest.raises(EngineError, match=r"Strange .*bessel_j0.*test_export_onnx\.py, line \d+"):
         export_onnx(layer, tmp_path / "x.onnx")
 
 
