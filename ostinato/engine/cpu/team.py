@@ -5,8 +5,8 @@ their number. A job is two words: the address of machine code,
 
     void f(ptr fields, i64 part, i64 parts, ptr meeting)
 
-and that of its fields. Jobs are dealt out, and whoever takes one is part 0 of 1. A stage of 0 jobs
-is one that all threads do at once, as parts 0, 1, ... of as many. After each stage the threads meet.
+and that of its fields. Jobs are dealt out; whoever takes one is part 0 of 1. A stage of 0 jobs is
+one that all threads do at once, as parts 0, 1, ... of as many. After each stage the threads meet.
 
 torch's OpenMP team is used because it is there: a team of our own would compete with it for the
 processor's cores, as its threads stay awake for a while after each of torch's operations. Where no
