@@ -27,7 +27,7 @@ from ostinato.tasks.training_run import (
     local_device,
     set_threads,
 )
-from ostinato.training import Journal, Observer, choose_device, join_processes
+from ostinato.training import Journal, Observer, ThroughTime, choose_device, join_processes
 from ostinato.training.processes import Processes
 
 __all__ = [
@@ -200,7 +200,7 @@ def _train(
 ) -> Run:
     trainer = build_trainer(
         settings,
-        model,
+        ThroughTime(model),
         lambda epoch: windows,
         Journal(folder, corpus.fingerprint),
         validate=validation(corpus.validation, settings.validation_tokens),

@@ -19,7 +19,6 @@ from ostinato.training import (
     Optimisation,
     Processes,
     Schedule,
-    ThroughTime,
     Trainer,
     TrainingPlan,
     build_optimiser,
@@ -47,7 +46,7 @@ def local_device(name: str) -> str:
 
 def build_trainer(
     settings: TrainingSettings,
-    model: nn.Module,
+    objective: Any,
     windows: Callable[[int], Any],
     journal: Journal,
     *,
@@ -56,14 +55,14 @@ def build_trainer(
     observer: Observer,
     processes: Processes,
 ) -> Trainer:
-    """The trainer that the settings describe, for a model on its device.
+    """The trainer that the settings describe, for an objective whose model is on its device.
 
     `validation_updates` is as `build_plan` takes it.
     """
     plan = build_plan(settings, len(windows(0)), validation_updates)
-    optimisation = build_optimisation(settings, model, plan.updates)
+    optimisation = build_optimisation(settings, objective.model, plan.updates)
     return Trainer(
-        ThroughTime(model),
+        objective,
         windows,
         plan,
         optimisation,
