@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     from ostinato.engine import unroll
     from ostinato.errors import OstinatoError
     from ostinato.layers import GRU, LSTM, RNN, FeedForward, Recurrent, replace
-    from ostinato.models import LanguageModel
+    from ostinato.models import (
+        AttentionPointing,
+        LanguageModel,
+        PointerNetwork,
+        RecurrentPointing,
+    )
     from ostinato.state import (
         Bidirectional,
         HiddenState,
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
         stack,
         unstack,
     )
+    from ostinato.tasks.planning import load_planner, train_planning
     from ostinato.tasks.text import load_run, train_text
 
 _HOMES = {
@@ -59,7 +65,12 @@ _HOMES = {
     "ostinato.engine": ("unroll",),
     "ostinato.errors": ("OstinatoError",),
     "ostinato.layers": ("GRU", "LSTM", "RNN", "FeedForward", "Recurrent", "replace"),
-    "ostinato.models": ("LanguageModel",),
+    "ostinato.models": (
+        "AttentionPointing",
+        "LanguageModel",
+        "PointerNetwork",
+        "RecurrentPointing",
+    ),
     "ostinato.state": (
         "Bidirectional",
         "HiddenState",
@@ -73,6 +84,7 @@ _HOMES = {
         "stack",
         "unstack",
     ),
+    "ostinato.tasks.planning": ("load_planner", "train_planning"),
     "ostinato.tasks.text": ("load_run", "train_text"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -81,6 +93,7 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "AttentionPointing",
     "Bidirectional",
     "Cell",
     "FeedForward",
@@ -98,17 +111,21 @@ __all__ = [
     "MinimalGatedUnitCell",
     "NoState",
     "OstinatoError",
+    "PointerNetwork",
     "RNNCell",
     "Recurrent",
+    "RecurrentPointing",
     "SLSTMCell",
     "SLSTMState",
     "SRUCell",
     "detach",
+    "load_planner",
     "load_run",
     "replace",
     "reset",
     "select",
     "stack",
+    "train_planning",
     "train_text",
     "unroll",
     "unstack",

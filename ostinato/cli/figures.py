@@ -32,7 +32,9 @@ def describe_figures(figures: Mapping[str, float]) -> str:
             told.setdefault(f"{figures[name]:.9g}", words.format(decimal(figures[name], places)))
     if "length" in figures:
         told["length"] = f"mean length {figures['length']:.4g}"
-    told |= {name: words.format(figures[name]) for name, words in _SHARES.items() if name in figures}
+    told |= {
+        name: words.format(figures[name]) for name, words in _SHARES.items() if name in figures
+    }
     if figures.get("unknown_share"):
         told["unknown"] = f"{figures['unknown_share']:.2%} of the tokens unknown"
     return ", ".join(told.values())

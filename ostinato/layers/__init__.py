@@ -3,6 +3,7 @@
 from ostinato.layers.named import GRU, LSTM, RNN, FeedForward
 from ostinato.layers.noise import LayerNoise
 from ostinato.layers.options import LayerOptions, check_rate
+from ostinato.layers.pointer import Pointer
 from ostinato.layers.recurrent import AllStates, Recurrent, RecurrentLayer
 from ostinato.layers.torch_adapter import TorchAdapter, replace
 from ostinato.layers.torch_weights import load_torch_state_dict, torch_state_dict
@@ -15,6 +16,7 @@ __all__ = [
     "FeedForward",
     "LayerNoise",
     "LayerOptions",
+    "Pointer",
     "Recurrent",
     "RecurrentLayer",
     "TorchAdapter",

@@ -1,6 +1,17 @@
 """Models: layers put together for a job."""
 
+from ostinato.models.attention_pointing import AttentionPointing
 from ostinato.models.language_model import LanguageModel
 from ostinato.models.locked_dropout import LockedDropout
+from ostinato.models.pointer_network import PointerNetwork
+from ostinato.models.pointing_rules import rules_for
+from ostinato.models.recurrent_pointing import RecurrentPointing
 
-__all__ = ["LanguageModel", "LockedDropout"]
+__all__ = [
+    "AttentionPointing",
+    "LanguageModel",
+    "LockedDropout",
+    "PointerNetwork",
+    "RecurrentPointing",
+    "rules_for",
+]

@@ -41,10 +41,10 @@ class PointerNetwork(nn.Module):
         >>> from ostinato.models.pointing_rules import rules_for
         >>> layers = ostinato.LSTM(2, 8), ostinato.LSTM(2, 8)
         >>> network = PointerNetwork(RecurrentPointing(*layers, 8))
-        >>> points, lengths = torch.rand(4, 5, 2), torch.tensor([5, 5, 4, 3])
-        >>> tours = torch.tensor([[1, 3, 2, 4, 5], [1, 5, 4, 3, 2], [1, 2, 4, 3, 0], [1, 3, 2, 0, 0]])
+        >>> points, lengths = torch.rand(3, 5, 2), torch.tensor([5, 5, 4])
+        >>> tours = torch.tensor([[1, 3, 2, 4, 5], [1, 5, 4, 3, 2], [1, 2, 4, 3, 0]])
         >>> network.log_likelihood(rules_for("tsp"), points, lengths, tours).shape
-        torch.Size([4, 5])
+        torch.Size([3, 5])
     """
 
     def __init__(self, pointing: Pointing) -> None:

@@ -117,7 +117,7 @@ class Polygon(PointingRules):
         table = torch.cat([torch.zeros_like(points[:, :1]), points], 1)
         closed = torch.zeros_like(lengths, dtype=torch.bool)
         open_ = real_points(points, lengths)
-        return Outline(table, open_, *[nowhere] * 5, closed)
+        return Outline(table, open_, nowhere, nowhere, nowhere, nowhere, nowhere, closed)
 
     def allowed(self, progress: Outline) -> Tensor:
         count = progress.count.unsqueeze(1)

@@ -12,7 +12,7 @@ from torch import nn
 
 from ostinato.data.planning.batches import PlanningBatch, make_batch
 from ostinato.data.planning.examples import COMPARISON, ExampleSource, draw_instances
-from ostinato.data.planning.test_sets import validation_set
+from ostinato.data.planning.fixed_instances import instances_to_validate
 from ostinato.errors import MissingExtraError, SettingsError
 from ostinato.layers import GRU, LSTM, RNN
 from ostinato.models.attention_pointing import AttentionPointing
@@ -241,15 +241,13 @@ def _train(
     *,
     resume: bool,
 ) -> PlanningRun:
-    instances = validation_set(settings.kind, settings.sizes, settings.validation_instances)
+    instances = instances_to_validate(settings.kind, settings.sizes, settings.validation_instances)
     trainer = build_trainer(
         settings,
         _objective(settings, model),
         source.epoch,
         Journal(folder, fingerprint(settings)),
-        validate=validation(
-            settings.kind, instances, with_labels=settings.train_with == "labels"
-        ),
+        validate=validation(settings.kind, instances, with_labels=settings.train_with == "labels"),
         validation_updates=settings.validation_instances / settings.batch_size,
         observer=observer,
         processes=processes,

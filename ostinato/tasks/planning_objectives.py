@@ -38,9 +38,7 @@ class LabelObjective(nn.Module):
 
     def forward(self, batch: PlanningBatch, carried: NoState | None) -> WindowLoss:
         """The losses of a batch's targets."""
-        losses = -self.model.log_likelihood(
-            self.rules, batch.inputs, batch.lengths, batch.targets
-        )
+        losses = -self.model.log_likelihood(self.rules, batch.inputs, batch.lengths, batch.targets)
         counted = batch.counted.to(losses.device, non_blocking=True)
         losses = torch.where(counted, losses, 0.0)
         return WindowLoss(losses.sum(), losses.detach(), 0, NoState())
@@ -160,9 +158,7 @@ def answers_of(
     step, state = network.next_step(rules, batch.inputs, batch.lengths)
     first = torch.full_like(batch.lengths, END)
     most = rules.longest(batch.inputs.shape[1])
-    drawn = generate(
-        step, state, first, sampling, length=most, end_index=END, generator=generator
-    )
+    drawn = generate(step, state, first, sampling, length=most, end_index=END, generator=generator)
     pointers = torch.stack([pointers for pointers, _ in drawn], 1)
     if bool((pointers[:, -1] != END).any()):
         raise TrainingError("an answer did not end: the rules of the problem are at fault")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ostinato.data.planning.fixed_instances import instances_to_test
 from ostinato.data.planning.instance_file import Instance, read_instances
 from ostinato.data.planning.labels import best_answers
 from ostinato.data.planning.problems import Answer, Points, refuse_bad_points
-from ostinato.data.planning.test_sets import test_set
 from ostinato.data.planning.tsplib import read_tsplib, rounded_length
 from ostinato.errors import SettingsError
 from ostinato.models.pointer_network import PointerNetwork
@@ -108,7 +108,9 @@ class PlanningRun:
     def _instances(self, data: Path | str | None, observer: Observer) -> list[Instance]:
         if data is None:
             cache = self.settings.cache_dir
-            return test_set(self.problem, self.settings.sizes, cache=cache)
+            return instances_to_test(
+                self.problem, self.settings.sizes, cache=cache, tell=observer.noted
+            )
         instances = read_instances(Path(data), self.problem)
         unanswered = [instance.points for instance in instances if instance.answer is None]
         if not unanswered:

@@ -104,9 +104,7 @@ def _moved(tour: Answer, distances: Points) -> Answer | None:
     return best[1]
 
 
-def _places(
-    stretch: Answer, rest: Answer, distances: Points
-) -> list[tuple[float, Answer | None]]:
+def _places(stretch: Answer, rest: Answer, distances: Points) -> list[tuple[float, Answer | None]]:
     """The best place among `rest` for a stretch, either way round, and what it gains."""
     saved = (
         distances[rest[-1], stretch[0]]

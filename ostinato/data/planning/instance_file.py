@@ -53,9 +53,7 @@ def read_instances(path: Path, problem: Problem) -> list[Instance]:
     return found
 
 
-def format_instances(
-    problem: Problem, points: Iterable[Points], answers: Iterable[Answer]
-) -> str:
+def format_instances(problem: Problem, points: Iterable[Points], answers: Iterable[Answer]) -> str:
     """The text of a file, each number written so that it is read back exactly."""
     return "".join(
         " ".join(

@@ -24,9 +24,7 @@ def training_answers(problem: Problem, points: Sequence[Points]) -> list[Answer]
     return _answers(problem, points, _training_tours)
 
 
-def best_answers(
-    problem: Problem, points: Sequence[Points], progress: Callable[[int], None] | None = None
-) -> list[Answer]:
+def best_answers(problem: Problem, points: Sequence[Points]) -> list[Answer]:
     """The best answer known for each instance.
 
     Exact, but for tours of more than 20 points, which the library fast-tsp searches for a second.
@@ -34,12 +32,11 @@ def best_answers(
     Args:
         problem: what to answer.
         points: of each instance (points, coordinates).
-        progress: called with the number of instances done. None: nobody listens.
 
     Raises:
         MissingExtraError: scipy or fast-tsp is needed and not installed.
     """
-    return _answers(problem, points, _best_tours, progress)
+    return _answers(problem, points, _best_tours)
 
 
 def how_good(problem: Problem, most_points: int) -> str:
@@ -53,32 +50,23 @@ def _answers(
     problem: Problem,
     points: Sequence[Points],
     tours: Callable[[Points], Answer],
-    progress: Callable[[int], None] | None = None,
 ) -> list[Answer]:
     if problem.name == "tsp":
-        found = _by_size(points, tours, progress)
+        found = _by_size(points, tours)
     else:
         found = [_SOLVERS[problem.name](one) for one in points]
     return [normal_form(problem, one, rows) for one, rows in zip(points, found, strict=True)]
 
 
-def _by_size(
-    points: Sequence[Points],
-    tours: Callable[[Points], Answer],
-    progress: Callable[[int], None] | None,
-) -> list[Answer]:
-    """Instances of one size go together, some at a time."""
+def _by_size(points: Sequence[Points], tours: Callable[[Points], Answer]) -> list[Answer]:
+    """Instances of one size go together."""
     sizes = np.array([len(one) for one in points])
     found: list[Answer] = [np.empty(0, dtype=np.int64)] * len(points)
-    done = 0
-    for size in np.unique(sizes):
-        (places,) = np.nonzero(sizes == size)
-        for group in np.array_split(places, max(1, len(places) * int(size) // 128)):
-            for place, tour in zip(group, tours(np.stack([points[i] for i in group])), strict=True):
-                found[place] = tour
-            done += len(group)
-            if progress is not None:
-                progress(done)
+    for size in set(sizes.tolist()):
+        places = np.flatnonzero(sizes == size).tolist()
+        together = tours(np.stack([points[place] for place in places]))
+        for place, tour in zip(places, together, strict=True):
+            found[place] = tour
     return found
 
 

@@ -15,13 +15,13 @@ TEST_INSTANCES = 1000
 _VERSION = 1
 
 
-def test_set(
+def instances_to_test(
     problem: Problem,
     sizes: tuple[int, int],
     *,
     count: int = TEST_INSTANCES,
     cache: Path | None = None,
-    progress: Callable[[int], None] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> list[Instance]:
     """The same instances for every run, with `best_answers`.
 
@@ -30,7 +30,7 @@ def test_set(
         sizes: fewest and most points.
         count: how many.
         cache: the folder they are kept in. None: the usual one of this user.
-        progress: called with the number of answers found. None: nobody listens.
+        tell: called with what is about to take time. None: nobody listens.
 
     Raises:
         DataError: the cache cannot be made.
@@ -47,12 +47,17 @@ def test_set(
             "as with the environment variable XDG_CACHE_HOME"
         ) from error
     points = draw_instances(problem, sizes, count, (TEST, _VERSION))
-    answers = best_answers(problem, points, progress)
+    if tell is not None:
+        tell(
+            f"finding the best answers to {count:,} fixed instances, once; they are kept in {path}"
+            + ("; a tour through 20 points or more takes about a second" * (sizes[1] >= 20))
+        )
+    answers = best_answers(problem, points)
     write_text(path, format_instances(problem, points, answers))
     return [Instance(*pair) for pair in zip(points, answers, strict=True)]
 
 
-def validation_set(problem: Problem, sizes: tuple[int, int], count: int) -> list[Instance]:
+def instances_to_validate(problem: Problem, sizes: tuple[int, int], count: int) -> list[Instance]:
     """The same instances for every run, other ones than to test on, with `training_answers`."""
     points = draw_instances(problem, sizes, count, (VALIDATION, _VERSION))
     return [Instance(*pair) for pair in zip(points, training_answers(problem, points), strict=True)]
