@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from ostinato.errors import SettingsError, ShapeError
-from ostinato.state import State, map_state
 
 
 class PointerKeys(NamedTuple):
@@ -146,11 +145,6 @@ def check_clip(clip: float | None) -> None:
     """Raise SettingsError unless scores can be clipped to `clip`."""
     if clip is not None and not 0 < clip < math.inf:
         raise SettingsError(f"clip must be greater than 0 or left out, got {clip}")
-
-
-def repeat_rows(prepared: State, times: int) -> State:
-    """Every sample `times` times in a row, as beam search reads them."""
-    return map_state(lambda tensor: tensor.repeat_interleave(times, 0), prepared)
 
 
 def _check_allowed(allowed: Tensor, queries: Tensor, keys: Tensor) -> None:

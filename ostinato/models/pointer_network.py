@@ -1,12 +1,16 @@
 """Answers made of pointers: how likely one is, and one step after the other."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ostinato.models.pointing_rules import END, PointingRules, allowed_along
+from ostinato.state import select
+
+NextStep = Callable[[Tensor, Any], tuple[Tensor, Any]]
 
 
 class Pointing(Protocol):
@@ -71,20 +75,42 @@ class PointerNetwork(nn.Module):
         scores, _ = self.pointing(read, before, allowed, self.pointing.initial_state(read))
         return scores.gather(2, pointers.unsqueeze(2)).squeeze(2)
 
-    def next_step(
+    def next_step_for(
         self, rules: PointingRules, points: Tensor, lengths: Tensor
-    ) -> tuple[Callable[[Tensor, Any], tuple[Tensor, Any]], AnswerState]:
-        """What decoding takes: a next-step function, and the state before the first step.
+    ) -> tuple[Callable[[Tensor], NextStep], AnswerState]:
+        """What a search takes: a next-step function for any rows, and the state before it all.
 
-        The function maps pointers (batch,) and a state to the log-probabilities (batch,
-        points + 1) of the next ones and the state after; END goes in first, and comes out last.
+        Args:
+            rules: of the problem.
+            points: (batch, points, coordinates), padded.
+            lengths: integers (batch,), the real points of each sample.
+
+        Returns:
+            rows (rows,), the sample that each row answers -> the function (pointers (rows,),
+            state) -> (log-probabilities (rows, points + 1) of the next ones, state); and the state
+            (batch, ...), which is the search's to reorder, while the points that were read are not.
+            END goes in first, and comes out last.
         """
         read = self.pointing.read(points, lengths)
 
-        def step(pointers: Tensor, state: AnswerState) -> tuple[Tensor, AnswerState]:
-            progress = rules.advance(state.progress, pointers)
-            allowed = rules.allowed(progress).unsqueeze(1)
-            scores, decoder = self.pointing(read, pointers.unsqueeze(1), allowed, state.decoder)
-            return scores.squeeze(1), AnswerState(decoder, progress)
+        def for_rows(rows: Tensor) -> NextStep:
+            return partial(self._step, rules, select(read, rows))
 
-        return step, AnswerState(self.pointing.initial_state(read), rules.start(points, lengths))
+        return for_rows, AnswerState(
+            self.pointing.initial_state(read), rules.start(points, lengths)
+        )
+
+    def next_step(
+        self, rules: PointingRules, points: Tensor, lengths: Tensor
+    ) -> tuple[NextStep, AnswerState]:
+        """`next_step_for` one answer to each sample: the function itself, and the state."""
+        for_rows, state = self.next_step_for(rules, points, lengths)
+        return for_rows(torch.arange(len(lengths), device=lengths.device)), state
+
+    def _step(
+        self, rules: PointingRules, read: Any, pointers: Tensor, state: AnswerState
+    ) -> tuple[Tensor, AnswerState]:
+        progress = rules.advance(state.progress, pointers)
+        allowed = rules.allowed(progress).unsqueeze(1)
+        scores, decoder = self.pointing(read, pointers.unsqueeze(1), allowed, state.decoder)
+        return scores.squeeze(1), AnswerState(decoder, progress)

@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 import torch
 
+from ostinato.tasks.planning_settings import PlanningSettings
 from ostinato.tasks.text_settings import TextSettings
 
 Load = Callable[[str], ModuleType]
@@ -106,6 +107,13 @@ def test_settings_of_recipes_are_settings_of_text(recipe: Load, name: str, setti
     chosen = getattr(recipe(name), settings)
     fields = {option.replace("-", "_"): value for option, value in chosen.items()}
     assert TextSettings(data="text.txt", **fields).schedule == chosen["schedule"]
+
+
+@pytest.mark.parametrize("name", ["hull-5", "hull-5-50", "delaunay-5", "tsp-10", "tsp-20-rewards"])
+def test_settings_of_recipes_are_settings_of_planning(recipe: Load, name: str) -> None:
+    chosen = recipe("pointer_networks").RECIPES[name]
+    fields = {option.replace("-", "_"): value for option, value in chosen.items()}
+    assert PlanningSettings(**fields).points == chosen["points"]
 
 
 def test_tiny_shakespeare_runs_from_text_to_figures(recipe: Load, tmp_path: Path) -> None:
