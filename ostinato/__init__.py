@@ -24,16 +24,18 @@ if TYPE_CHECKING:
     )
     from ostinato.engine import unroll
     from ostinato.errors import OstinatoError
-    from ostinato.layers import GRU, LSTM, RNN, FeedForward, Recurrent, replace
+    from ostinato.layers import GRU, LSTM, RNN, CausalTransformer, FeedForward, Recurrent, replace
     from ostinato.models import (
         AttentionPointing,
         LanguageModel,
         PointerNetwork,
         RecurrentPointing,
+        Transformer,
     )
     from ostinato.state import (
         Bidirectional,
         HiddenState,
+        KeyValueState,
         LSTMState,
         MemoryState,
         NoState,
@@ -64,16 +66,26 @@ _HOMES = {
     ),
     "ostinato.engine": ("unroll",),
     "ostinato.errors": ("OstinatoError",),
-    "ostinato.layers": ("GRU", "LSTM", "RNN", "FeedForward", "Recurrent", "replace"),
+    "ostinato.layers": (
+        "GRU",
+        "LSTM",
+        "RNN",
+        "CausalTransformer",
+        "FeedForward",
+        "Recurrent",
+        "replace",
+    ),
     "ostinato.models": (
         "AttentionPointing",
         "LanguageModel",
         "PointerNetwork",
         "RecurrentPointing",
+        "Transformer",
     ),
     "ostinato.state": (
         "Bidirectional",
         "HiddenState",
+        "KeyValueState",
         "LSTMState",
         "MemoryState",
         "NoState",
@@ -95,12 +107,14 @@ __all__ = [
     "RNN",
     "AttentionPointing",
     "Bidirectional",
+    "CausalTransformer",
     "Cell",
     "FeedForward",
     "FeedForwardCell",
     "GRUCell",
     "HiddenState",
     "IndRNNCell",
+    "KeyValueState",
     "LSTMCell",
     "LSTMState",
     "LanguageModel",
@@ -118,6 +132,7 @@ __all__ = [
     "SLSTMCell",
     "SLSTMState",
     "SRUCell",
+    "Transformer",
     "detach",
     "load_planner",
     "load_run",

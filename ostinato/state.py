@@ -56,6 +56,18 @@ class SLSTMState(NamedTuple):
     stabiliser: Any
 
 
+class KeyValueState(NamedTuple):
+    """The cache of an attention that reads on: keys and values of the steps read so far.
+
+    `keys` and `values` are (batch, heads, capacity, size of a head), `length` (batch,) is how many
+    of the capacity's places are taken; what lies beyond means nothing.
+    """
+
+    keys: Any
+    values: Any
+    length: Any
+
+
 class Bidirectional(NamedTuple):
     """A layer that reads both ways: the state of the `forward` and of the `backward` direction."""
 
@@ -114,10 +126,24 @@ def reset(state: State, where: Tensor, initial_state: State) -> State:
 
 
 def stack(states: Sequence[State]) -> State:
-    """Several states as one batch, in order: batches of n and m samples give one of n + m."""
+    """Several states as one batch, in order: batches of n and m samples give one of n + m.
+
+    Raises:
+        ShapeError: no states, or of different sizes.
+    """
     if not states:
         raise ShapeError("stack() needs at least one state, got none")
-    return map_state(lambda *parts: torch.cat(parts), *states)
+    return map_state(_joined, *states)
+
+
+def _joined(*parts: Tensor) -> Tensor:
+    sizes = sorted({tuple(part.shape[1:]) for part in parts})
+    if len(sizes) > 1:
+        raise ShapeError(
+            f"states of different sizes cannot be one batch, got {sizes[0]} and {sizes[1]} a "
+            "sample; caches of different capacity: give them one by `layers.with_capacity` first"
+        )
+    return torch.cat(parts)
 
 
 def unstack(state: Any) -> list[Any]:

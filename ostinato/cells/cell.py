@@ -66,7 +66,9 @@ class Cell(nn.Module, ABC):
 
     def initial_state(self, batch_size: int) -> Any:
         """The state before the first step: zeros, (batch, size) for each of `state_sizes`."""
-        like = next(self.parameters(), torch.empty(()))
+        like = next(iter(self._parameters.values()), None)
+        if like is None:
+            like = next(self.parameters(), torch.empty(()))
         return map_state(lambda size: like.new_zeros(batch_size, size), self.state_sizes)
 
     def project(self, inputs: Tensor) -> Tensor:

@@ -246,7 +246,7 @@ def _differentiated(ctx: Any, gradients: Sequence[Tensor | None]) -> list[Tensor
             "an output of a recurrent layer was changed in place after the layer returned it, "
             "and the gradient needs it as it was: clone it before changing it"
         )
-    found = loop.gradients(memory, given, gradients)
+    found = loop.gradients(memory, gradients)
     wanted = ctx.needs_input_grad[1:]
     return [gradient if want else None for gradient, want in zip(found, wanted, strict=True)]
 

@@ -85,7 +85,7 @@ class Loop:
         states = [memory[f"S{number}"] for number in range(self.count)]
         final = [layout.final(part) for part in states]
         every = states if self.kind.form.all_states else []
-        return [output, *final, *(layout.scatter(part[layout.rows_after]) for part in every)]
+        return [output, *final, *(layout.scatter(layout.after(part)) for part in every)]
 
     def seen(self, memory: dict[str, Tensor]) -> list[Tensor]:
         """The parts of the memory that a result may be a view of."""
@@ -120,10 +120,9 @@ class Loop:
     def gradients(
         self,
         memory: dict[str, Tensor],
-        given: Sequence[Tensor],
         incoming: Sequence[Tensor | None],
     ) -> list[Tensor | None]:
-        """The gradients of `given`, from those of the results. It uses the memory up."""
+        """The gradients of all that was given, from those of the results. It uses the memory up."""
         layout, count = self.layout, self.count
         like = memory["X"]
         widths = self.kind.stages.traced.state_widths
@@ -133,18 +132,12 @@ class Loop:
                 return like.new_zeros(layout.rows, width)
             return layout.gather(gradient)
 
-        def samples(gradient: Tensor | None, width: int) -> Tensor:
-            if gradient is None:
-                return like.new_zeros(layout.samples, width)
-            return layout.arrange(gradient)
-
         last, every = incoming[1 : 1 + count], incoming[1 + count :]
         found = self.recurrence.backward(
             layout,
             memory,
-            self.parameters(given),
             rows(incoming[0], self.kind.stages.traced.output.width),
-            [samples(*each) for each in zip(last, widths, strict=True)],
+            [None if gradient is None else layout.arrange(gradient) for gradient in last],
             {
                 f"G{number}": rows(*each)
                 for number, each in enumerate(zip(every, widths, strict=False))
@@ -170,14 +163,17 @@ def split_given(
 def loop_of(kind: Kind, inputs: Tensor, marks: Marks, *, reverse: bool, backward: bool) -> Loop:
     """The loop over inputs (batch, time, feature)."""
     from ostinato.engine.cpu.layout import even_layout, uneven_layout
+    from ostinato.engine.cpu.team import team_size
 
     samples, time = inputs.shape[:2]
-    threads = torch.get_num_threads()
+    recurrence, threads = recurrence_of(kind, backward=backward), team_size()
     if marks.lengths is None:
-        layout = even_layout(samples, time, threads, reverse=reverse)
+        division = recurrence.division(samples, samples * time, threads)
+        layout = even_layout(samples, time, division, threads, reverse=reverse)
     else:
         lengths = marks.lengths.to(device="cpu", dtype=torch.int64)
-        layout = uneven_layout(lengths, time, threads, reverse=reverse)
+        division = recurrence.division(samples, int(lengths.sum()), threads)
+        layout = uneven_layout(lengths, time, division, threads, reverse=reverse)
     return Loop(kind, marks, reverse, layout, backward)
 
 

@@ -268,7 +268,7 @@ class _Lowering:
 
     def _select_backward(self, gradient: Any, shape: Any, axis: int, index: int) -> Any:
         if isinstance(gradient, MatrixGradient):
-            terms = tuple(term._replace(index=index) for term in gradient.terms)
+            terms = tuple(term._replace(index=index % shape[axis]) for term in gradient.terms)
             return MatrixGradient(terms, self.shape)
         raise CannotCompileError("the derivative of picking one entry")
 

@@ -116,7 +116,7 @@ def _backward(
             memory = loop.run(given)
         else:
             memory = _restored(loop, given, saved)
-        found = loop.gradients(memory, given, gradients)
+        found = loop.gradients(memory, gradients)
         if found[0] is None:
             found[0] = loop.layout.scatter(torch.zeros_like(memory["X"]))
         if loop.layout.order is None:

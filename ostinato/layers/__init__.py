@@ -1,27 +1,61 @@
 """Layers: any cell over time, and what stands around it."""
 
+from ostinato.layers.causal_transformer import CausalTransformer, ContextState, ContextStepper
+from ostinato.layers.key_value_cache import with_capacity
+from ostinato.layers.multi_head import (
+    Attended,
+    MultiHeadAttention,
+    PreparedKeys,
+    mask_of_lengths,
+)
 from ostinato.layers.named import GRU, LSTM, RNN, FeedForward
 from ostinato.layers.noise import LayerNoise
 from ostinato.layers.options import LayerOptions, check_rate
 from ostinato.layers.pointer import Pointer
+from ostinato.layers.positions import LearnedPositions, SinusoidalPositions, make_positions
 from ostinato.layers.recurrent import AllStates, Recurrent, RecurrentLayer
 from ostinato.layers.torch_adapter import TorchAdapter, replace
+from ostinato.layers.torch_transformer_weights import (
+    load_torch_transformer,
+    torch_transformer_state_dict,
+)
 from ostinato.layers.torch_weights import load_torch_state_dict, torch_state_dict
+from ostinato.layers.transformer_block import DecoderBlock, EncoderBlock
+from ostinato.layers.transformer_options import TransformerOptions
+from ostinato.layers.transformer_stack import TransformerDecoder, TransformerEncoder
 
 __all__ = [
     "GRU",
     "LSTM",
     "RNN",
     "AllStates",
+    "Attended",
+    "CausalTransformer",
+    "ContextState",
+    "ContextStepper",
+    "DecoderBlock",
+    "EncoderBlock",
     "FeedForward",
     "LayerNoise",
     "LayerOptions",
+    "LearnedPositions",
+    "MultiHeadAttention",
     "Pointer",
+    "PreparedKeys",
     "Recurrent",
     "RecurrentLayer",
+    "SinusoidalPositions",
     "TorchAdapter",
+    "TransformerDecoder",
+    "TransformerEncoder",
+    "TransformerOptions",
     "check_rate",
     "load_torch_state_dict",
+    "load_torch_transformer",
+    "make_positions",
+    "mask_of_lengths",
     "replace",
     "torch_state_dict",
+    "torch_transformer_state_dict",
+    "with_capacity",
 ]

@@ -6,6 +6,7 @@ from ostinato.models.locked_dropout import LockedDropout
 from ostinato.models.pointer_network import PointerNetwork
 from ostinato.models.pointing_rules import rules_for
 from ostinato.models.recurrent_pointing import RecurrentPointing
+from ostinato.models.transformer import Transformer, TransformerMemory
 
 __all__ = [
     "AttentionPointing",
@@ -13,5 +14,7 @@ __all__ = [
     "LockedDropout",
     "PointerNetwork",
     "RecurrentPointing",
+    "Transformer",
+    "TransformerMemory",
     "rules_for",
 ]

@@ -7,41 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ostinato.errors import SettingsError
-from ostinato.layers import check_rate
+from ostinato.layers import TransformerEncoder, TransformerOptions
 from ostinato.layers.pointer import check_clip, clipped, log_probabilities
-
-
-class PointsEncoder(nn.Module):
-    """Self-attention over points: no order among them, every one sees every other.
-
-        h = W p + b;   in each block:   h = h + attention(norm(h));   h = h + feed-forward(norm(h))
-
-    Args:
-        coordinates: features of a point.
-        size: features of an encoded point.
-        blocks: blocks, one on top of the other.
-        heads: attention heads; they divide `size`.
-        dropout: share of each block's changes dropped.
-
-    Source: Kool 2019, section 3.1. Theirs normalises over the batch and after each sum; ours each
-    point by itself and before, so that a point's features do not depend on other instances.
-    """
-
-    def __init__(
-        self, coordinates: int, size: int, *, blocks: int, heads: int, dropout: float = 0.0
-    ) -> None:
-        super().__init__()
-        self.embedding = nn.Linear(coordinates, size)
-        self.blocks = nn.ModuleList(_Block(size, heads, dropout) for _ in range(blocks))
-        self.norm = nn.LayerNorm(size)
-
-    def forward(self, points: Tensor, mask: Tensor) -> Tensor:
-        """Features (batch, points, size) of points whose `mask` (batch, points) is True."""
-        features = self.embedding(points)
-        for block in self.blocks:
-            features = block(features, mask[:, None, None, :])
-        return self.norm(features)
 
 
 class ReadByAttention(NamedTuple):
@@ -68,6 +35,7 @@ class FirstPointer(NamedTuple):
 class AttentionPointing(nn.Module):
     """An attention encoder, and a decoder that knows the first point, the last and the mask.
 
+        h = encoder(W p + b): a Transformer's, without positions, so that points have no order
         q_t = W_m mean(h) + W_f h_first + W_l h_last
         g_t = glimpse: multi-head attention of q_t over what is allowed
         u_tj = C tanh(g_t . W_k h_j / sqrt(size)),   softmax over what is allowed
@@ -80,13 +48,14 @@ class AttentionPointing(nn.Module):
         size: features of an encoded point.
         blocks: blocks of the encoder.
         heads: heads of its attention and of the glimpse.
-        dropout: as `PointsEncoder` takes it.
+        dropout: share dropped in the encoder.
         clip: C. None: scores are not clipped.
 
     Raises:
         SettingsError: heads that do not divide the size, or a rate or clip that cannot be.
 
-    Source: Kool 2019, section 3.2, equations 4 to 8; their keys of the last step are not clipped.
+    Source: Kool 2019, sections 3.1 and 3.2. Theirs normalises over the batch and after each sum;
+    ours each point by itself and before, so that its features do not depend on other instances.
     """
 
     def __init__(
@@ -100,13 +69,12 @@ class AttentionPointing(nn.Module):
         clip: float | None = 10.0,
     ) -> None:
         super().__init__()
-        check_rate("dropout", dropout)
         check_clip(clip)
-        if size % heads:
-            raise SettingsError(f"heads must divide the size {size}, got {heads}")
         self.heads = heads
         self.clip = clip
-        self.encoder = PointsEncoder(coordinates, size, blocks=blocks, heads=heads, dropout=dropout)
+        self.embedding = nn.Linear(coordinates, size)
+        options = TransformerOptions(size, heads, dropout=dropout)
+        self.encoder = TransformerEncoder(options, blocks)
         self.start = nn.Parameter(torch.empty(size).uniform_(-0.1, 0.1))
         self.end = nn.Parameter(torch.empty(size).uniform_(-0.1, 0.1))
         self.from_mean = nn.Linear(size, size, bias=False)
@@ -118,7 +86,7 @@ class AttentionPointing(nn.Module):
     def read(self, points: Tensor, lengths: Tensor) -> ReadByAttention:
         """Read points (batch, points, coordinates), the real ones `lengths` (batch,)."""
         real = torch.arange(points.shape[1], device=points.device) < lengths.unsqueeze(1)
-        features = self.encoder(points, real)
+        features = self.encoder(self.embedding(points), lengths=lengths)
         mean = (features * real.unsqueeze(2)).sum(1) / lengths.unsqueeze(1)
         batch = points.shape[0]
         start, end = (row.to(features.dtype).expand(batch, 1, -1) for row in (self.start, self.end))
@@ -155,28 +123,6 @@ class AttentionPointing(nn.Module):
         glimpsed = self.glimpse(seen.transpose(1, 2).flatten(2))
         scores = glimpsed @ read.keys.transpose(1, 2) / math.sqrt(read.keys.shape[2])
         return log_probabilities(clipped(scores, self.clip), allowed), FirstPointer(first[:, -1])
-
-
-class _Block(nn.Module):
-    def __init__(self, size: int, heads: int, dropout: float) -> None:
-        super().__init__()
-        self.heads = heads
-        self.before_attention = nn.LayerNorm(size)
-        self.projections = nn.Linear(size, 3 * size)
-        self.attended = nn.Linear(size, size)
-        self.before_feed_forward = nn.LayerNorm(size)
-        self.feed_forward = nn.Sequential(
-            nn.Linear(size, 4 * size), nn.ReLU(), nn.Linear(4 * size, size)
-        )
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        projected = self.projections(self.before_attention(features)).chunk(3, -1)
-        queries, keys, values = (split_heads(part, self.heads) for part in projected)
-        seen = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
-        attended = self.attended(seen.transpose(1, 2).flatten(2))
-        features = features + self.dropout(attended)
-        return features + self.dropout(self.feed_forward(self.before_feed_forward(features)))
 
 
 def split_heads(features: Tensor, heads: int) -> Tensor:

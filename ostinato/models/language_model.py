@@ -1,4 +1,4 @@
-"""A language model: embedding, recurrent layers, and a distribution over the next token."""
+"""A language model: embedding, layers that read one way, a distribution over the next token."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ostinato.errors import SettingsError, ShapeError
-from ostinato.layers import RecurrentLayer, check_rate
+from ostinato.layers import CausalTransformer, RecurrentLayer, check_rate
 from ostinato.models.locked_dropout import LockedDropout
+from ostinato.models.token_checks import check_tokens
 from ostinato.state import batch_size_of
 
 
@@ -22,7 +23,8 @@ class LanguageModel(nn.Module):
     Args:
         vocabulary_size: tokens to tell apart.
         embedding_size: features of a token; the recurrent layer's input_size.
-        recurrent: any layer of ours that reads one way.
+        recurrent: any layer of ours that reads one way and carries a state; a `CausalTransformer`
+            is one, its state the cache of keys and values.
         tied: W is the embedding's matrix (Press 2017; Inan 2017); the recurrent layer's
             output_size must then be embedding_size.
         adaptive_cutoffs: token indices at which rarer clusters start: an adaptive softmax
@@ -52,7 +54,7 @@ class LanguageModel(nn.Module):
         self,
         vocabulary_size: int,
         embedding_size: int,
-        recurrent: RecurrentLayer,
+        recurrent: RecurrentLayer | CausalTransformer,
         *,
         tied: bool = False,
         adaptive_cutoffs: Sequence[int] | None = None,
@@ -109,7 +111,7 @@ class LanguageModel(nn.Module):
         Raises:
             ShapeError: `inputs` are not integers (batch, time).
         """
-        _check_tokens("inputs", inputs, ("batch", "time"))
+        check_tokens("inputs", inputs, ("batch", "time"))
         outputs, state = self.recurrent(self._embed(inputs), state, resets=resets)
         return self.output_dropout(outputs), state
 
@@ -129,7 +131,7 @@ class LanguageModel(nn.Module):
         Raises:
             ShapeError: `step_input` is not integers (batch,).
         """
-        _check_tokens("step_input", step_input, ("batch",))
+        check_tokens("step_input", step_input, ("batch",))
         embedded = self._embed(step_input.unsqueeze(1)).squeeze(1)
         output, state = self.recurrent.step(embedded, state)
         features = self.output_dropout(output.unsqueeze(1)).squeeze(1)
@@ -182,7 +184,7 @@ class LanguageModel(nn.Module):
         Raises:
             ShapeError: `targets` are not integers (batch, time), as many as features.
         """
-        _check_tokens("targets", targets, ("batch", "time"))
+        check_tokens("targets", targets, ("batch", "time"))
         if targets.shape != features.shape[:-1]:
             raise ShapeError(
                 f"targets must be (batch, time) = {tuple(features.shape[:-1])} as the features, "
@@ -220,16 +222,7 @@ def _without_autocast(like: Tensor) -> torch.autocast:
     return torch.autocast(like.device.type, enabled=False)
 
 
-def _check_tokens(name: str, tokens: Tensor, axes: tuple[str, ...]) -> None:
-    integers = not tokens.is_floating_point() and tokens.dtype != torch.bool
-    if not integers or tokens.dim() != len(axes):
-        raise ShapeError(
-            f"{name} must be integers ({', '.join(axes)}{',' * (len(axes) == 1)}), token indices, "
-            f"got {tokens.dtype} {tuple(tokens.shape)}"
-        )
-
-
-def _check_layer(recurrent: RecurrentLayer, embedding_size: int) -> None:
+def _check_layer(recurrent: RecurrentLayer | CausalTransformer, embedding_size: int) -> None:
     if recurrent.bidirectional:
         raise SettingsError(
             "a language model cannot read both ways: the backward half would see the very tokens "
@@ -237,7 +230,7 @@ def _check_layer(recurrent: RecurrentLayer, embedding_size: int) -> None:
         )
     if recurrent.input_size != embedding_size:
         raise SettingsError(
-            f"the recurrent layer reads {recurrent.input_size} features, but a token has "
+            f"the layer reads {recurrent.input_size} features, but a token has "
             f"embedding_size {embedding_size}"
         )
 

@@ -11,6 +11,7 @@ import torch
 
 from ostinato.data import Corpus, TokenPart, TokenWindows, load_tokeniser
 from ostinato.errors import MissingExtraError
+from ostinato.layers import CausalTransformer
 from ostinato.models import LanguageModel
 from ostinato.tasks.initial_weights import load_initial_weights
 from ostinato.tasks.recurrent import build_recurrent
@@ -27,7 +28,15 @@ from ostinato.tasks.training_run import (
     local_device,
     set_threads,
 )
-from ostinato.training import Journal, Observer, ThroughTime, choose_device, join_processes
+from ostinato.tasks.transformer_settings import transformer_options
+from ostinato.training import (
+    Journal,
+    Observer,
+    ThroughTime,
+    WindowByWindow,
+    choose_device,
+    join_processes,
+)
 from ostinato.training.processes import Processes
 
 __all__ = [
@@ -49,15 +58,31 @@ Settings = TextSettings
 def build(settings: TextSettings, vocabulary_size: int) -> LanguageModel:
     """The model that the settings describe, its weights drawn anew."""
     size = settings.embedding_size or settings.projection_size or settings.hidden_size
+    transformer = settings.model == "transformer"
     return LanguageModel(
         vocabulary_size,
         size,
-        build_recurrent(settings, size),
+        _build_transformer(settings) if transformer else build_recurrent(settings, size),
         tied=settings.tied,
         adaptive_cutoffs=list(settings.adaptive_cutoffs) or None,
         input_dropout=settings.input_dropout,
         output_dropout=settings.output_dropout,
         embedding_dropout=settings.embedding_dropout,
+    )
+
+
+def _build_transformer(settings: TextSettings) -> CausalTransformer:
+    options = transformer_options(settings)
+    return CausalTransformer(
+        options.size,
+        settings.layers,
+        context=settings.seen_at_most,
+        heads=options.heads,
+        feed_forward_size=options.feed_forward_size,
+        positions=settings.positions or "sinusoidal",
+        norm=options.norm,
+        activation=options.activation,
+        dropout=options.dropout,
     )
 
 
@@ -83,8 +108,8 @@ def train(settings: TextSettings, observer: Observer | None = None) -> Run:
             load_initial_weights(model, settings.initial_weights, settings)
         folder = None
         if processes.is_first:
-            cell = settings.cell.rpartition(":")[2].lower()
-            folder = new_run_folder(settings.run, f"text-{cell}")
+            name = settings.network.rpartition(":")[2].lower()
+            folder = new_run_folder(settings.run, f"text-{name}")
             describe(folder, settings, corpus)
         folder = processes.from_first(folder)
         torch.manual_seed(settings.seed + processes.rank)
@@ -200,7 +225,7 @@ def _train(
 ) -> Run:
     trainer = build_trainer(
         settings,
-        ThroughTime(model),
+        ThroughTime(model) if settings.carries_state else WindowByWindow(model),
         lambda epoch: windows,
         Journal(folder, corpus.fingerprint),
         validate=validation(corpus.validation, settings.validation_tokens),

@@ -28,6 +28,8 @@ def settings_of(folder: Path, cell: str | None) -> TextSettings:
     record = read_record(folder)
     values = read_toml(folder / CONFIG, TextSettings)
     named = values.get("cell", "lstm")
+    if values.get("model") == "transformer" and cell is not None:
+        raise SettingsError(f"{folder} holds a transformer, which has no cell: leave out --cell")
     if not is_own_cell(named):
         if cell is not None and cell != named:
             raise SettingsError(f"{folder} was trained with the cell {named}, not {cell}")
@@ -51,7 +53,7 @@ def describe(folder: Path, settings: TextSettings, corpus: Corpus) -> None:
     own = is_own_cell(settings.cell)
     record = {
         "task": "text",
-        "cell": settings.cell,
+        "cell": settings.network,
         "cell_sha256": source_hash(settings.cell) if own else None,
         "fingerprint": corpus.fingerprint,
         "sources": corpus.sources,
@@ -95,7 +97,7 @@ def _page(folder: Path, settings: TextSettings, corpus: Corpus) -> str:
 
 A language model of {", ".join(settings.data)}.
 
-- model: {settings.cell}, {layers} of {settings.hidden_size} units
+- model: {settings.network}, {layers} of {settings.hidden_size} units
 - tokens: {settings.tokens}, {corpus.tokeniser.vocabulary_size} different ones
 {parts}
 

@@ -6,6 +6,11 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from ostinato.tasks.settings import CELLS, PositiveInteger, Rate, TrainingSettings
+from ostinato.tasks.transformer_settings import (
+    TransformerSettings,
+    refuse_recurrent_options,
+    refuse_transformer_options,
+)
 
 
 def _one_path_is_a_list_too(value: object) -> object:
@@ -33,7 +38,7 @@ UNITS = {"characters": "character", "bytes": "byte", "words": "token", "bpe": "t
 """What a loss is of, in the singular, for each kind of token."""
 
 
-class TextSettings(TrainingSettings):
+class TextSettings(TransformerSettings, TrainingSettings):
     """Training of a language model: the text, its tokens, the model and its regularisation."""
 
     data: TextPathTuple = Field(
@@ -76,6 +81,17 @@ class TextSettings(TrainingSettings):
         None, description="Folder of tokenised texts. None: the usual cache of this user."
     )
 
+    model: Literal["recurrent", "transformer"] = Field(
+        "recurrent",
+        description="The network: recurrent layers of --cell, or a transformer of --layers blocks "
+        "(4 or more are usual).",
+    )
+    context: PositiveInteger | None = Field(
+        None,
+        description="Tokens that a transformer sees at most; beyond, it goes on from the last "
+        "half. None: as --window, each window read by itself. More: what came before the window is "
+        "seen, too.",
+    )
     window: PositiveInteger = Field(
         128, description="Tokens that a gradient reaches back at most (backprop_steps)."
     )
@@ -129,8 +145,10 @@ class TextSettings(TrainingSettings):
         description="Reset after the recurrent product (as torch.nn) or before it (Cho 2014); gru "
         "only. None: after.",
     )
-    activation: Literal["tanh", "relu", "sigmoid"] | None = Field(
-        None, description="Non-linearity of the cell; rnn and feedforward. None: tanh."
+    activation: Literal["tanh", "relu", "sigmoid", "gelu"] | None = Field(
+        None,
+        description="Non-linearity of rnn and feedforward (tanh, relu, sigmoid; None: tanh), or of "
+        "a transformer (relu, gelu; None: relu).",
     )
 
     @model_validator(mode="after")
@@ -149,12 +167,34 @@ class TextSettings(TrainingSettings):
                 "validation_fraction and test_fraction leave nothing to train on: "
                 f"{self.validation_fraction} + {self.test_fraction}"
             )
+        if self.model == "transformer":
+            self._check_transformer()
+        else:
+            self._check_recurrent()
+        return self
+
+    def _check_recurrent(self) -> None:
+        refuse_transformer_options(self, more=("context",))
         for option, cells in _ONLY_FOR.items():
             if getattr(self, option) not in (None, False) and self.cell not in cells:
                 raise ValueError(
                     f"{option} is for the cell {' and '.join(cells)}, not for {self.cell}"
                 )
-        return self
+
+    def _check_transformer(self) -> None:
+        refuse_recurrent_options(self)
+        if self.embedding_size not in (None, self.hidden_size):
+            raise ValueError(
+                f"a transformer is as wide as its tokens: embedding_size must be hidden_size "
+                f"({self.hidden_size}) or left out, got {self.embedding_size}"
+            )
+        if self.context is not None and self.context < self.window:
+            raise ValueError(
+                f"context must be at least window ({self.window}), got {self.context}: a window "
+                "cannot see more than the context"
+            )
+        if self.seen_at_most < 2:
+            raise ValueError("a transformer needs a window or context of at least 2 tokens")
 
     def _refuse_unequal_widths(self) -> None:
         """Known before any text is read, but for a cell of one's own."""
@@ -170,6 +210,21 @@ class TextSettings(TrainingSettings):
     def unit(self) -> str:
         """What a loss is of, in the singular."""
         return UNITS[self.tokens]
+
+    @property
+    def network(self) -> str:
+        """The model in a word: its cell, or transformer."""
+        return "transformer" if self.model == "transformer" else self.cell
+
+    @property
+    def seen_at_most(self) -> int:
+        """`context`, or the window where that is None."""
+        return self.window if self.context is None else self.context
+
+    @property
+    def carries_state(self) -> bool:
+        """Whether a window goes on from the one before; else each is read by itself."""
+        return self.model == "recurrent" or self.seen_at_most > self.window
 
     @property
     def steps_between_updates(self) -> int:

@@ -16,6 +16,7 @@ from ostinato.training.processes import Processes, join_processes
 from ostinato.training.schedules import SCHEDULES, Schedule
 from ostinato.training.through_time import ThroughTime, WindowLoss
 from ostinato.training.trainer import Trainer
+from ostinato.training.window_by_window import WindowByWindow
 
 __all__ = [
     "OPTIMISERS",
@@ -32,6 +33,7 @@ __all__ = [
     "ThroughTime",
     "Trainer",
     "TrainingPlan",
+    "WindowByWindow",
     "WindowLoss",
     "build_optimiser",
     "choose_device",

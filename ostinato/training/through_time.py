@@ -85,7 +85,7 @@ class ThroughTime(nn.Module):
         """The counted losses of `window`, started from `carried`; None: the initial state."""
         state = self.initial_state(window.inputs.shape[0]) if carried is None else carried
         outputs, following = self._read(window, state)
-        first = _first_counted(window.counted)
+        first = first_counted(window.counted)
         losses = self.model.loss(outputs[:, first:], window.targets[:, first:])  # pyright: ignore[reportCallIssue]
         counted = window.counted[:, first:].to(losses.device, non_blocking=True)
         losses = torch.where(counted, losses, 0.0)
@@ -108,7 +108,7 @@ class ThroughTime(nn.Module):
         return self.model(window.inputs[:, start:stop], state, resets=resets)
 
 
-def _first_counted(counted: Tensor) -> int:
+def first_counted(counted: Tensor) -> int:
     """The first step at which any sample counts: what lies before needs no loss."""
     columns = counted.any(0).nonzero()
     return int(columns[0]) if columns.numel() else counted.shape[1]

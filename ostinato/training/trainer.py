@@ -30,6 +30,7 @@ from ostinato.training.processes import Processes
 from ostinato.training.snapshot import Place, restore_snapshot, take_snapshot
 from ostinato.training.tally import Tally
 from ostinato.training.through_time import ThroughTime
+from ostinato.training.window_by_window import WindowByWindow
 
 Validate = Callable[[nn.Module], dict[str, Any]]
 
@@ -38,7 +39,7 @@ class Trainer:
     """Trains an objective on windows, with carried state, exactly resumable.
 
     Args:
-        objective: `ThroughTime(model)`, or anything called as it is.
+        objective: `ThroughTime(model)`, `WindowByWindow(model)`, or anything called as they are.
         windows: gives the windows of an epoch, by its number: something with a length, indexed.
         plan: how long and within what limits.
         optimisation: optimiser, schedule, averaging.
@@ -51,7 +52,7 @@ class Trainer:
 
     def __init__(
         self,
-        objective: ThroughTime,
+        objective: ThroughTime | WindowByWindow,
         windows: Callable[[int], Any],
         plan: TrainingPlan,
         optimisation: Optimisation,

@@ -13,7 +13,9 @@ from torch import Tensor
 import ostinato
 from ostinato.cells import Cell
 from ostinato.engine import Noise, Reading, Unrolled, cache, unroll
+from ostinato.engine.cpu import loop_code
 from ostinato.engine.cpu import target as targets
+from ostinato.engine.cpu.division import Division
 from ostinato.errors import EngineError
 from ostinato.state import HiddenState, map_state, tensors
 
@@ -191,6 +193,18 @@ def test_two_threads_give_what_one_gives() -> None:
     one = case.run("compiled")
     for mine, expected in zip(two, one, strict=True):
         torch.testing.assert_close(mine, expected, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("division", [Division(3, 1), Division(1, 3)], ids=["samples", "columns"])
+@pytest.mark.parametrize("options", [(), ("lengths", "resets", "reverse"), OPTIONS], ids="-".join)
+@pytest.mark.parametrize("name", ["lstm-norm", "gru-before", "slstm", "ind-rnn"])
+def test_threads_that_share_samples_or_columns_give_what_one_gives(
+    name: str, options: Sequence[str], division: Division, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop_code, "divide", lambda *sizes: division)
+    monkeypatch.setattr("ostinato.engine.cpu.team.team_size", lambda: 3)
+    case = Case(name, (5, 9, 3, 70), options)
+    assert_agree(case, 1e-10)
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru-before"])

@@ -101,7 +101,13 @@ def test_a_network_that_knows_nothing_does_not_succeed(recipe: Load) -> None:
 
 @pytest.mark.parametrize(
     ("name", "settings"),
-    [("tiny_shakespeare", "CPU"), ("tiny_shakespeare", "GPU"), ("ptb_zaremba_medium", "SETTINGS")],
+    [
+        ("tiny_shakespeare", "CPU"),
+        ("tiny_shakespeare", "GPU"),
+        ("tiny_shakespeare_transformer", "CPU"),
+        ("tiny_shakespeare_transformer", "GPU"),
+        ("ptb_zaremba_medium", "SETTINGS"),
+    ],
 )
 def test_settings_of_recipes_are_settings_of_text(recipe: Load, name: str, settings: str) -> None:
     chosen = getattr(recipe(name), settings)
@@ -116,8 +122,11 @@ def test_settings_of_recipes_are_settings_of_planning(recipe: Load, name: str) -
     assert PlanningSettings(**fields).points == chosen["points"]
 
 
-def test_tiny_shakespeare_runs_from_text_to_figures(recipe: Load, tmp_path: Path) -> None:
-    module = recipe("tiny_shakespeare")
+@pytest.mark.parametrize("name", ["tiny_shakespeare", "tiny_shakespeare_transformer"])
+def test_tiny_shakespeare_runs_from_text_to_figures(
+    recipe: Load, tmp_path: Path, name: str
+) -> None:
+    module = recipe(name)
     text = tmp_path / "text.txt"
     text.write_text("to be or not to be\n" * 400)
     small = {"updates": 1, "hidden-size": 4, "threads": 1, "cache-dir": tmp_path / "cache"}
@@ -128,7 +137,9 @@ def test_tiny_shakespeare_runs_from_text_to_figures(recipe: Load, tmp_path: Path
     assert "validation" in done.stdout
 
 
-@pytest.mark.parametrize("name", ["tiny_shakespeare", "ptb_zaremba_medium"])
+@pytest.mark.parametrize(
+    "name", ["tiny_shakespeare", "tiny_shakespeare_transformer", "ptb_zaremba_medium"]
+)
 def test_without_data_a_recipe_says_what_is_missing(name: str) -> None:
     command = [sys.executable, str(RECIPES / f"{name}.py")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": ""})

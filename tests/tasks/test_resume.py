@@ -122,6 +122,27 @@ def test_a_killed_run_resumed_ends_bit_identical(
     assert_same_weights(folder, whole)
 
 
+def transformer(text: Path, folder: Path, cache: Path) -> list[str]:
+    """A Transformer that carries its cache from window to window."""
+    only_recurrent = {"zoneout"}
+    settings = {name: value for name, value in SETTINGS.items() if name not in only_recurrent}
+    options = flags(settings | {"model": "transformer", "heads": 2, "context": 40, "updates": 60})
+    files = ["--data", str(text), "--run", str(folder), "--cache-dir", str(cache)]
+    return ["train", "text", *files, *options]
+
+
+def test_a_killed_transformer_resumed_ends_bit_identical(
+    text: Path, cache: Path, tmp_path: Path
+) -> None:
+    run(*transformer(text, tmp_path / "whole", cache))
+    process = start(transformer(text, tmp_path / "cut", cache))
+    wait_for(tmp_path / "cut" / "checkpoints" / "last", process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    run("resume", str(tmp_path / "cut"))
+    assert_same_weights(tmp_path / "cut", tmp_path / "whole")
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_writes_a_checkpoint_and_exits_with_its_code(
     text: Path, cache: Path, whole: Path, tmp_path: Path, number: signal.Signals, code: int

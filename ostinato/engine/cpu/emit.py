@@ -1,17 +1,25 @@
 """A pass over time as LLVM IR: loops over steps, samples and vectors around the stages.
 
-    void run(ptr memory, ptr steps, i64 time, i64 samples, i64 first)
+    void run(ptr fields, i64 part, i64 parts, ptr meeting)
 
-`memory` holds the address of every buffer (and kernel) in the order of `Emitted.order`; `steps` is
-a table (time, 4): how many samples this thread has at the step, and the first of their rows in
-buffers of steps, of states before the step, and of states after it. `samples` is the size of the
-whole batch, `first` the thread's first sample. All samples of a thread go through a step together,
-in blocks whose products fit the second-level cache.
+The fields are those of `FIELDS`, then the address of every buffer (and kernel) in the order of
+`Emitted.order`. `steps` is a table (time, 4): how many samples are in hand at the step, and the
+first of their rows in buffers of steps, of states before the step, and of states after it.
+`samples` is the size of the whole batch, `first` the first sample in hand. All samples in hand go
+through a step together, in blocks whose products fit the second-level cache.
+
+Either each thread has samples of its own and is part 0 of 1; no thread waits for another. Or all
+have the same samples in hand: then they share the columns of each product, meet, share the rows of
+what follows, and meet again. Weights are then read once by all, not once by each.
+
+Every second step goes through the columns of a product from the last to the first: what the cache
+kept of weights larger than itself is what was read last.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from ostinato.engine.cpu import mathematics
@@ -20,6 +28,9 @@ from ostinato.engine.cpu.target import Target
 from ostinato.engine.cpu.writer import Index, Writer, declarations
 from ostinato.engine.program import TRUTHS, Node
 from ostinato.engine.stages import Buffer, Level, Pass, Place
+
+FIELDS = ("steps", "time", "samples", "first", "turn")
+"""`turn` is 1 where the first step of the loop is to go through columns from the last, else 0."""
 
 _SCRATCH_NUMBERS = 131_072  # of a block's products: half a megabyte in single precision
 _FEWEST_ROWS = 32
@@ -48,13 +59,18 @@ class Panels(NamedTuple):
     def columns(self) -> int:
         return self.tiles * self.kernel.width
 
+    @property
+    def rounded_stride(self) -> int:
+        """bfloat16 numbers from one rounded row to the next."""
+        return self.kernel.rounded_stride(self.product.label.shape[0])
+
 
 @dataclass(frozen=True)
 class Emitted:
     """The text of a pass and what it needs in memory.
 
-    `order`: the names behind `memory`: buffers, "panels N", "scratch N", "rounded N" (an operand's
-    rows in bfloat16), "kernel SYMBOL" and "rounding SYMBOL";
+    `order`: the names behind the fields: buffers, "panels N", "scratch N", "rounded N" (an
+    operand's rows in bfloat16), "kernel SYMBOL" and "rounding SYMBOL";
     `block`: how many samples are in hand at a time, the rows of block and scratch buffers.
     """
 
@@ -62,6 +78,17 @@ class Emitted:
     order: tuple[str, ...]
     panels: tuple[Panels, ...]
     block: int
+
+    @cached_property
+    def multiplications(self) -> int:
+        """Of one row at one step."""
+        sizes = (panels.product.label.shape for panels in self.panels)
+        return sum(size * columns for size, columns in sizes)
+
+    @cached_property
+    def most_tiles(self) -> int:
+        """Of the widest product: the most threads that can share its columns."""
+        return max((panels.tiles for panels in self.panels), default=1)
 
 
 class Item(NamedTuple):
@@ -103,6 +130,7 @@ class _Emitter:
         with writer.loop(0, "%time") as count:
             last = writer.subtract("%time", 1)
             step = writer.subtract(last, count) if self.backward else count
+            self.turn = writer.assign(f"and i64 {writer.add(count, '%turn')}, 1")
             table = writer.at("%steps", writer.multiply(step, 4), "i64")
             names = ("samples", "step", "before", "after")
             found = {
@@ -123,6 +151,7 @@ class _Emitter:
                 left = writer.subtract(found["samples"], first)
                 self.first = first
                 self.count = writer.minimum(left, self.block)
+                self.own_rows = self._share(self.count)
                 for segment in sorted({level[0] for level in self.plan} | self._segments()):
                     self._segment(segment)
         functions = mathematics.definitions(self.target, sorted(self.functions))
@@ -130,11 +159,9 @@ class _Emitter:
         return Emitted(text, tuple(self.order), tuple(self.panels), self.block)
 
     def _function(self) -> str:
-        loads = []
-        for place, name in enumerate(self.order):
-            pointer = self.pointers[name]
-            loads.append(f"  {pointer}.at = getelementptr ptr, ptr %memory, i64 {place}")
-            loads.append(f"  {pointer} = load ptr, ptr {pointer}.at")
+        loads = [line for place, name in enumerate(FIELDS) for line in _field(name, place)]
+        for place, name in enumerate(self.order, len(FIELDS)):
+            loads += self._pointer_field(name, place)
         flush = self.backward and self.target.flushes
         body = [
             *self.writer.entry,
@@ -143,8 +170,47 @@ class _Emitter:
             *self.writer.lines,
             *(_UNFLUSH if flush else []),
         ]
-        head = "define void @run(ptr noalias %memory, ptr noalias %steps, i64 %time, "
-        return f"{head}i64 %samples, i64 %first) {{\nentry:\n" + "\n".join([*body, "  ret void\n}"])
+        head = "define void @run(ptr noalias %fields, i64 %part, i64 %parts, ptr %meeting) {"
+        return f"{head}\nentry:\n" + "\n".join([*body, "  ret void\n}"])
+
+    def _pointer_field(self, name: str, place: int) -> list[str]:
+        """The address of a buffer; of what each thread has for itself, that of its own."""
+        pointer = self.pointers[name]
+        at = f"  {pointer}.at = getelementptr i64, ptr %fields, i64 {place}"
+        own = self._bytes_of_a_part(name)
+        if not own:
+            return [at, f"  {pointer} = load ptr, ptr {pointer}.at"]
+        return [
+            at,
+            f"  {pointer}.all = load ptr, ptr {pointer}.at",
+            f"  {pointer}.distance = mul i64 %part, {own}",
+            f"  {pointer} = getelementptr i8, ptr {pointer}.all, i64 {pointer}.distance",
+        ]
+
+    def _bytes_of_a_part(self, name: str) -> int:
+        for panels in self.panels:
+            if name == panels.rounded:
+                return 2 * self.block * panels.rounded_stride
+        buffer = self.stages.buffers.get(name)
+        if buffer is None or buffer.kind != "sums":
+            return 0
+        return buffer.width * self.target.scalar_bytes
+
+    # ---- threads that have the same samples in hand
+
+    def _share(self, count: Index) -> tuple[Index, Index]:
+        """This part's share of 0 up to `count`."""
+        writer = self.writer
+        low = writer.divide(writer.multiply(count, "%part"), "%parts")
+        following = writer.add("%part", 1)
+        return low, writer.divide(writer.multiply(count, following), "%parts")
+
+    def _meet(self) -> None:
+        writer = self.writer
+        several = writer.assign("icmp ugt i64 %parts, 1")
+        with writer.when(several):
+            function = writer.assign("load ptr, ptr %meeting")
+            writer.do(f"call void {function}(ptr %meeting, i64 %parts)")
 
     # ---- one segment: products, then all phases of a row, row after row
 
@@ -152,18 +218,23 @@ class _Emitter:
         return {self.stages.level(panels.product)[0] for panels in self.panels}
 
     def _segment(self, segment: int) -> None:
-        for panels in self.panels:
-            if self.stages.level(panels.product)[0] == segment:
-                self._product(panels)
+        products = [
+            panels for panels in self.panels if self.stages.level(panels.product)[0] == segment
+        ]
+        for panels in products:
+            self._product(panels)
         phases = sorted(level for level in self.plan if level[0] == segment)
         if not phases:
             return
-        with self.writer.loop(0, self.count) as row:
+        if products:
+            self._meet()
+        with self.writer.loop(*self.own_rows) as row:
             self.row = self.writer.add(self.first, row)
             self.block_row = row
             self.scalars, self.rows, self.slots = {}, {}, {}
             for level in phases:
                 self._phase(level)
+        self._meet()
 
     def _product(self, panels: Panels) -> None:
         writer, kernel = self.writer, panels.kernel
@@ -177,7 +248,11 @@ class _Emitter:
         if kernel.rounds_rows:
             operand, stride = self._rounded(panels, operand, width, size)
         function = self._pointer(f"kernel {kernel.symbol}")
-        with writer.loop(0, panels.tiles) as tile:
+        low, high = self._share(panels.tiles)
+        upward = writer.assign(f"icmp eq i64 {self.turn}, 0")
+        with writer.loop(low, high) as place:
+            back = writer.subtract(writer.add(low, writer.subtract(high, 1)), place)
+            tile = writer.assign(f"select i1 {upward}, i64 {place}, i64 {back}")
             offset = writer.multiply(tile, _panel_numbers(kernel, size))
             panel = writer.at(self._pointer(panels.name), offset)
             result = writer.at(self._pointer(panels.scratch), writer.multiply(tile, kernel.width))
@@ -194,7 +269,7 @@ class _Emitter:
             f"call void {function}(ptr {operand}, i64 {width}, ptr {rounded}, "
             f"i64 {self.count}, i64 {size})"
         )
-        return rounded, panels.kernel.rounded_stride(size)
+        return rounded, panels.rounded_stride
 
     def _phase(self, level: Level) -> None:
         for item in self.plan[level]:
@@ -457,6 +532,15 @@ class _Emitter:
 
     def _address(self, place: Place) -> str:
         return self.writer.at(self._row(place), self.writer.add(self.column, place.offset))
+
+
+def _field(name: str, place: int) -> list[str]:
+    """Load a word of the fields."""
+    kind = "ptr" if name == "steps" else "i64"
+    return [
+        f"  %{name}.at = getelementptr i64, ptr %fields, i64 {place}",
+        f"  %{name} = load {kind}, ptr %{name}.at",
+    ]
 
 
 def _plan(stages: Pass) -> dict[Level, list[Item]]:

@@ -16,28 +16,26 @@ summed in depends on shapes alone. So the result is the same, bit for bit, for a
 threads; except for small products, which `torch.mm` does faster and gets.
 """
 
-import ctypes
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ostinato.engine.cpu.machine_code import MachineCode, machine_code
-from ostinato.engine.cpu.panels import Kernel, Operand, packing_address
+from ostinato.engine.cpu.panels import Along, Kernel, Lies, Operand, packing_address
+from ostinato.engine.cpu.plan import At, Plan, Stage
 from ostinato.engine.cpu.product_loops import (
-    FIELDS,
     ROWS,
     TILES_AT_ONCE,
-    Along,
     numbers_before_right,
     stretch_of,
     text_of,
 )
 from ostinato.engine.cpu.products import address, rounding_address
 from ostinato.engine.cpu.target import Target, host_target
-from ostinato.engine.cpu.team import run_together
+from ostinato.engine.cpu.team import team_size
 from ostinato.errors import ShapeError
 
 _SMALL = 4_000_000  # multiply-adds
@@ -75,7 +73,7 @@ def multiply(
         return torch.mm(left, right, out=out)
     if out is None:
         out = left.new_empty(left.shape[0], right.shape[1])
-    threads = torch.get_num_threads()
+    threads = team_size()
     multiply_on(_target(left.dtype), threads, left, right, out, add=add, operand=operand)
     return out
 
@@ -123,8 +121,20 @@ def multiply_on(
     if operand == "bfloat16" and not _multiplies_bfloat16(target):
         left, right, operand = left.bfloat16().float(), right.bfloat16().float(), "same"
     left, right = _with_contiguous_axis(left), _with_contiguous_axis(right)
-    tail = -(-(right.shape[1] % (_vectors(target) * target.lanes)) // target.lanes)
-    _walk(target, operand, _along(left), _along(right), tail)(threads, left, right, out, add)
+    product = Product(
+        _lies("left", left),
+        _lies("right", right),
+        Lies(At("out"), out.stride(0), "rows"),
+        left.shape[0],
+        left.shape[1],
+        right.shape[1],
+        add,
+    )
+    stage = product_stage(product, target, operand, threads, At("scratch"))
+    scratch = left.new_empty(scratch_numbers(product, target, operand, threads))
+    memory = {"left": left, "right": right, "out": out, "scratch": scratch}
+    addresses = {name: tensor.data_ptr() for name, tensor in memory.items()}
+    Plan([stage], len(stage.jobs)).run(addresses)
 
 
 def _with_contiguous_axis(matrix: Tensor) -> Tensor:
@@ -150,49 +160,77 @@ def _multiplies_bfloat16(target: Target) -> bool:
     return Kernel(target, 1, "bfloat16").rounds_rows
 
 
-# ---- machine code and its memory
+# ---- as a stage of a plan
 
 
-@dataclass(frozen=True)
-class Walk:
-    """The function that computes a part of a product, and the functions that it calls."""
+class Product(NamedTuple):
+    """out (rows, columns) = left (rows, size) @ right (size, columns), added to it if `add`."""
 
-    kernel: Kernel
-    right_along: Along
-    functions: tuple[int, ...]
-    code: MachineCode = field(repr=False)
-    run: Callable[..., None] = field(repr=False)
+    left: Lies
+    right: Lies
+    out: Lies
+    rows: int
+    size: int
+    columns: int
+    add: bool
 
-    def __call__(self, threads: int, left: Tensor, right: Tensor, out: Tensor, add: bool) -> None:
-        (rows, size), columns = left.shape, right.shape[1]
-        panels, tiles = -(-rows // ROWS), -(-columns // self.kernel.width)
-        parts = min(threads, max(panels, tiles), 1 + rows * size * columns // _WORK_OF_A_THREAD)
-        numbers = self._scratch_size(size, tiles)
-        scratch = left.new_empty(parts * numbers)
-        step, place = numbers * left.itemsize, scratch.data_ptr()
-        fields = self._fields(left, right, out, add)
-        jobs = [
-            (_Fields(*fields, place + part * step, *_span(part, parts, panels, tiles)),)
-            for part in range(parts)
-        ]
-        run_together(self.run, jobs)
 
-    def _scratch_size(self, size: int, tiles: int) -> int:
-        """Numbers in the memory of one thread; an odd K in bfloat16 is one longer."""
-        longest = min(size + 1, stretch_of(self.kernel))
-        right = self.kernel.width * min(TILES_AT_ONCE, tiles) * longest
-        return numbers_before_right(self.kernel) + right
+def product_stage(
+    product: Product, target: Target, operand: Operand, threads: int, scratch: At
+) -> Stage:
+    """A stage that computes a product, dealt out to at most so many threads.
 
-    def _fields(self, left: Tensor, right: Tensor, out: Tensor, add: bool) -> tuple[int, ...]:
-        """What all threads are told."""
-        left_stride = left.stride(0 if self.kernel.left == "rows" else 1)
-        right_stride = right.stride(0 if self.right_along == "rows" else 1)
-        return (
-            *self.functions,
-            *(left.data_ptr(), left_stride, right.data_ptr(), right_stride),
-            *(out.data_ptr(), out.stride(0)),
-            *(*left.shape, right.shape[1], add),
-        )
+    `scratch`: room for `scratch_numbers` of the target's numbers. In "bfloat16" only on a processor
+    that multiplies in it; elsewhere the product is one in float.
+    """
+    code, parts, numbers = _divided(product, target, operand, threads)
+    panels, tiles = _panels_and_tiles(product, code.kernel)
+    fields = (
+        *code.functions,
+        *(product.left.at, product.left.stride, product.right.at, product.right.stride),
+        *(product.out.at, product.out.stride),
+        *(product.rows, product.size, product.columns, product.add),
+    )
+    step = numbers * target.scalar_bytes
+    jobs = [
+        (*fields, scratch + part * step, *_span(part, parts, panels, tiles))
+        for part in range(parts)
+    ]
+    return Stage(code.run, jobs)
+
+
+def scratch_numbers(product: Product, target: Target, operand: Operand, threads: int) -> int:
+    """The room that all threads of such a stage need, in numbers."""
+    _, parts, numbers = _divided(product, target, operand, threads)
+    return parts * numbers
+
+
+def _divided(
+    product: Product, target: Target, operand: Operand, threads: int
+) -> tuple["_Code", int, int]:
+    """The machine code, how many jobs there are, and the numbers in the memory of each."""
+    if operand == "bfloat16" and not _multiplies_bfloat16(target):
+        operand = "same"
+    tail = -(-(product.columns % (_vectors(target) * target.lanes)) // target.lanes)
+    code = _code(target, operand, product.left.along, product.right.along, tail)
+    panels, tiles = _panels_and_tiles(product, code.kernel)
+    work = product.rows * product.size * product.columns
+    parts = min(threads, max(panels, tiles), 1 + work // _WORK_OF_A_THREAD)
+    longest = min(
+        product.size + 1, stretch_of(code.kernel)
+    )  # an odd size in bfloat16 is one longer
+    right = code.kernel.width * min(TILES_AT_ONCE, tiles) * longest
+    # Each memory begins at a cache line.
+    return code, parts, -(-(numbers_before_right(code.kernel) + right) // 16) * 16
+
+
+def _panels_and_tiles(product: Product, kernel: Kernel) -> tuple[int, int]:
+    return -(-product.rows // ROWS), -(-product.columns // kernel.width)
+
+
+def _lies(name: str, matrix: Tensor) -> Lies:
+    along = _along(matrix)
+    return Lies(At(name), matrix.stride(0 if along == "rows" else 1), along)
 
 
 def _span(part: int, parts: int, panels: int, tiles: int) -> tuple[int, int, int, int]:
@@ -204,20 +242,26 @@ def _span(part: int, parts: int, panels: int, tiles: int) -> tuple[int, int, int
     return panels * part // parts, panels * (part + 1) // parts, 0, tiles
 
 
-_Fields = ctypes.c_int64 * len(FIELDS)
+@dataclass(frozen=True)
+class _Code:
+    """The function that computes a part of a product, and the functions that it calls."""
+
+    kernel: Kernel
+    functions: tuple[int, ...]
+    code: MachineCode = field(repr=False)
+    run: int
 
 
 @cache
-def _walk(
+def _code(
     target: Target, operand: Operand, left_along: Along, right_along: Along, tail: int
-) -> Walk:
+) -> _Code:
     kernel = Kernel(target, _vectors(target), operand, left_along)
     last = replace(kernel, vectors=tail or kernel.vectors)
     packing = [packing_address(replace(each, left="rows"), right_along) for each in (kernel, last)]
     functions = address(kernel), address(last), *packing, _preparing_address(kernel), last.width
     code = machine_code(text_of(kernel, right_along), kernel.target)
-    run = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(code.address("run"))
-    return Walk(kernel, right_along, functions, code, run)
+    return _Code(kernel, functions, code, code.address("run"))
 
 
 def _preparing_address(kernel: Kernel) -> int:

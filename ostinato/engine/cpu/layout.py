@@ -10,9 +10,29 @@ the end is only another table.
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from ostinato.engine.cpu.division import Division
+
+
+class Extent(NamedTuple):
+    """All of a layout that a plan depends on.
+
+    `rows`, `time`, `first`, `division`, `threads` as in `Layout`; `before` and `after`: the row
+    where the states before and after each step begin, in the order of rows (before: None where they
+    must be gathered).
+    """
+
+    rows: int
+    time: int
+    first: tuple[int, ...]
+    division: Division
+    before: int | None
+    after: int
+    threads: int
 
 
 @dataclass(frozen=True)
@@ -21,9 +41,11 @@ class Layout:
     samples, time: of the batch.
     reverse: samples are read from their own last step to their first.
     rows: how many (sample, step) pairs there are.
-    first: for each thread its first sample (in `order`), and the number of samples at the end.
-    tables: (threads, time, 4) integers: a thread's samples at a step; the first of their rows
+    division: how the threads divide the loop.
+    first: for each group of samples its first (in `order`), and the number of samples at the end.
+    tables: (groups, time, 4) integers: a group's samples at a step; the first of their rows
         among all steps, among states before the step, among states after it.
+    threads: for the products around the loop.
     lengths: (samples,), or None where all are `time` long.
     order: (samples,), which sample stands at each place; None: as given.
     """
@@ -32,14 +54,21 @@ class Layout:
     time: int
     reverse: bool
     rows: int
+    division: Division
     first: tuple[int, ...]
     tables: Tensor
+    threads: int = 1
     lengths: Tensor | None = None
     order: Tensor | None = None
 
-    @property
-    def threads(self) -> int:
-        return len(self.first) - 1
+    @cached_property
+    def extent(self) -> Extent:
+        """What plans depend on."""
+        backward = self.order is None and self.reverse
+        before = None if self.order is not None else self.samples if backward else 0
+        after = 0 if backward else self.samples
+        own = self.rows, self.time, self.first, self.division, before, after, self.threads
+        return Extent(*own)
 
     # ---- into rows, and back
 
@@ -91,22 +120,20 @@ class Layout:
     # ---- states: one row a sample before the first step, then one a row of steps
 
     @property
-    def initial_rows(self) -> slice:
-        """Where the states before the first step lie."""
-        last = self.order is None and self.reverse
-        return slice(self.rows, self.rows + self.samples) if last else slice(0, self.samples)
+    def initial_row(self) -> int:
+        """Where the states before the first step begin."""
+        return self.rows if self.order is None and self.reverse else 0
 
-    @property
-    def rows_after(self) -> slice:
-        """Where the states after each step lie, in the order of rows."""
-        last = self.order is None and self.reverse
-        return slice(0, self.rows) if last else slice(self.samples, self.samples + self.rows)
+    def after(self, states: Tensor) -> Tensor:
+        """The states after each step, in the order of rows."""
+        start = self.extent.after
+        return states[start : start + self.rows]
 
     def before(self, states: Tensor) -> Tensor:
         """The states before each step, in the order of rows."""
         if self.order is not None:
             return states.index_select(0, self._before)
-        start = self.samples if self.reverse else 0
+        start = self.extent.before or 0
         return states[start : start + self.rows]
 
     def final(self, states: Tensor) -> Tensor:
@@ -114,7 +141,7 @@ class Layout:
         if self.order is not None:
             return states.index_select(0, self._final)
         if not self.time:
-            return states[self.initial_rows].clone()
+            return states[self.initial_row : self.initial_row + self.samples].clone()
         start = 0 if self.reverse else self.rows
         return states[start : start + self.samples].clone()
 
@@ -176,37 +203,40 @@ class Layout:
 
 
 @lru_cache(maxsize=64)
-def even_layout(samples: int, time: int, threads: int, *, reverse: bool) -> Layout:
+def even_layout(
+    samples: int, time: int, division: Division, threads: int, *, reverse: bool
+) -> Layout:
     """All samples are `time` long."""
-    threads = max(1, min(threads, samples))
-    first = tuple(samples * thread // threads for thread in range(threads + 1))
+    groups = division.groups
+    first = tuple(samples * group // groups for group in range(groups + 1))
     steps = torch.arange(time, device="cpu")
     places = (time - 1 - steps if reverse else steps) * samples
-    tables = torch.empty(threads, time, 4, dtype=torch.int64, device="cpu")
-    for thread in range(threads):
-        start = first[thread]
-        tables[thread, :, 0] = first[thread + 1] - start
-        tables[thread, :, 1] = places + start
-        tables[thread, :, 2] = places + start + (samples if reverse else 0)
-        tables[thread, :, 3] = places + start + (0 if reverse else samples)
-    return Layout(samples, time, reverse, samples * time, first, tables)
+    tables = torch.empty(groups, time, 4, dtype=torch.int64, device="cpu")
+    for group in range(groups):
+        start = first[group]
+        tables[group, :, 0] = first[group + 1] - start
+        tables[group, :, 1] = places + start
+        tables[group, :, 2] = places + start + (samples if reverse else 0)
+        tables[group, :, 3] = places + start + (0 if reverse else samples)
+    return Layout(samples, time, reverse, samples * time, division, first, tables, threads)
 
 
-def uneven_layout(lengths: Tensor, time: int, threads: int, *, reverse: bool) -> Layout:
+def uneven_layout(
+    lengths: Tensor, time: int, division: Division, threads: int, *, reverse: bool
+) -> Layout:
     """Samples of these lengths, (samples,) integers on the CPU."""
-    samples = lengths.shape[0]
-    threads = max(1, min(threads, samples))
+    samples, groups = lengths.shape[0], division.groups
     longest_first = lengths.argsort(descending=True, stable=True)
-    # Dealt out one by one, so that every thread has long and short ones.
-    order = torch.cat([longest_first[thread::threads] for thread in range(threads)])
-    dealt = [len(range(thread, samples, threads)) for thread in range(threads)]
-    first = tuple(sum(dealt[:thread]) for thread in range(threads + 1))
+    # Dealt out one by one, so that every group has long and short ones.
+    order = torch.cat([longest_first[group::groups] for group in range(groups)])
+    dealt = [len(range(group, samples, groups)) for group in range(groups)]
+    first = tuple(sum(dealt[:group]) for group in range(groups + 1))
     rows = int(lengths.sum())
-    tables = torch.zeros(threads, time, 4, dtype=torch.int64, device="cpu")
-    layout = Layout(samples, time, reverse, rows, first, tables, lengths, order)
+    tables = torch.zeros(groups, time, 4, dtype=torch.int64, device="cpu")
+    layout = Layout(samples, time, reverse, rows, division, first, tables, threads, lengths, order)
     active = layout._active  # pyright: ignore[reportPrivateUsage]
     counts = torch.stack([active[:, start:stop].sum(1) for start, stop in pairwise(first)])
-    starts = (counts.T.flatten().cumsum(0) - counts.T.flatten()).view(time, threads).T
+    starts = (counts.T.flatten().cumsum(0) - counts.T.flatten()).view(time, groups).T
     tables[:, :, 0] = counts
     tables[:, :, 1] = starts
     tables[:, 1:, 2] = samples + starts[:, :-1]

@@ -9,11 +9,13 @@ import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from itertools import pairwise
+from typing import Literal, NamedTuple
 
 import torch
 
 from ostinato.engine.cpu.machine_code import MachineCode, machine_code
+from ostinato.engine.cpu.plan import At, Stage
 from ostinato.engine.cpu.target import Target
 from ostinato.engine.cpu.writer import Index, Writer, declarations
 from ostinato.errors import SettingsError, ShapeError
@@ -23,6 +25,17 @@ _ROWS_AT_ONCE = 16
 
 
 Operand = Literal["same", "bfloat16"]
+Along = Literal["rows", "columns"]
+
+
+class Lies(NamedTuple):
+    """Where a matrix lies: its first number, what of it is contiguous, and how many numbers there
+    are from one row (or column) to the next.
+    """
+
+    at: At
+    stride: int
+    along: Along
 
 
 @dataclass(frozen=True)
@@ -110,7 +123,37 @@ def pack(weight: torch.Tensor, kernel: Kernel, out: torch.Tensor | None = None) 
     return panels
 
 
-def packing_address(kernel: Kernel, along: Literal["rows", "columns"]) -> int:
+def packing_stage(
+    kernel: Kernel, weight: Lies, panels: At, size: int, columns: int, jobs: int
+) -> Stage:
+    """A stage of a plan that packs a matrix (size, columns), dealt out in so many jobs.
+
+    Args:
+        kernel: for whom.
+        weight: where the matrix lies.
+        panels: where the panels go.
+        size, columns: of the matrix.
+        jobs: at most this many.
+    """
+    number = kernel.target.scalar_bytes
+    tiles = -(-columns // kernel.width)
+    groups = size if kernel.operand == "same" else -(-size // 2)
+    cuts = [tiles * job // min(jobs, tiles) for job in range(min(jobs, tiles) + 1)]
+    across = kernel.width * number * (1 if weight.along == "rows" else weight.stride)
+    found = [
+        (
+            weight.at + low * across,
+            weight.stride,
+            panels + low * groups * kernel.width * number,
+            size,
+            min(columns, high * kernel.width) - low * kernel.width,
+        )
+        for low, high in pairwise(cuts)
+    ]
+    return Stage(_packing_code(kernel, weight.along).address("pack_job"), found)
+
+
+def packing_address(kernel: Kernel, along: Along) -> int:
     """Where the function begins that packs a matrix contiguous along its rows or columns,
 
     void pack(ptr weight, i64 stride, ptr panels, i64 K, i64 columns)
@@ -134,7 +177,7 @@ def _panels(size: int, columns: int, kernel: Kernel, out: torch.Tensor | None) -
 
 
 @cache
-def _packing(kernel: Kernel, along: Literal["rows", "columns"]) -> Callable[..., None]:
+def _packing(kernel: Kernel, along: Along) -> Callable[..., None]:
     """Packs a matrix that is contiguous along its "rows" or "columns"."""
     size, pointer = ctypes.c_int64, ctypes.c_void_p
     signature = ctypes.CFUNCTYPE(None, pointer, size, pointer, size, size)
@@ -142,7 +185,7 @@ def _packing(kernel: Kernel, along: Literal["rows", "columns"]) -> Callable[...,
 
 
 @cache
-def _packing_code(kernel: Kernel, along: str) -> MachineCode:
+def _packing_code(kernel: Kernel, along: Along) -> MachineCode:
     body = _pack_rows(kernel) if along == "rows" else _pack_columns(kernel)
     declared = declarations(kernel.target)
     if kernel.rounds_rows:
@@ -150,9 +193,22 @@ def _packing_code(kernel: Kernel, along: str) -> MachineCode:
     text = (
         f"{declared}\n"
         f"define void @pack(ptr noalias %weight, i64 %stride, ptr noalias %panels, i64 %K, "
-        f"i64 %columns) {{\nentry:\n{body}\n  ret void\n}}\n"
+        f"i64 %columns) {{\nentry:\n{body}\n  ret void\n}}\n{_pack_job()}"
     )
     return machine_code(text, kernel.target)
+
+
+def _pack_job() -> str:
+    """The same as a job of a plan, its arguments being the fields."""
+    kinds = ("ptr", "i64", "ptr", "i64", "i64")
+    lines = [
+        f"  %at{place} = getelementptr i64, ptr %fields, i64 {place}\n"
+        f"  %field{place} = load {kind}, ptr %at{place}"
+        for place, kind in enumerate(kinds)
+    ]
+    given = ", ".join(f"{kind} %field{place}" for place, kind in enumerate(kinds))
+    head = "define void @pack_job(ptr %fields, i64 %part, i64 %parts, ptr %meeting) {"
+    return "\n".join([head, *lines, f"  call void @pack({given})", "  ret void\n}\n"])
 
 
 def _pack_rows(kernel: Kernel) -> str:

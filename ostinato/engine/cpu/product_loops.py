@@ -1,15 +1,16 @@
 """The loops around the kernels of a large product, as machine code: see `large_products`.
 
-    void run(ptr fields)
+    void run(ptr fields, i64 part, i64 parts, ptr meeting)
 
 computes the part of a product that `FIELDS` tell. Memory of a thread, from `scratch` on: one tile
 of the result, a few panels of the left matrix (where they are copied), panels of the right one.
 """
 
 from contextlib import AbstractContextManager
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from ostinato.engine.cpu.panels import (
+    Along,
     Kernel,
     all_lanes_if,
     lanes_below,
@@ -26,8 +27,6 @@ FIELDS = (
 )
 """All 64 bits wide: addresses of functions and matrices, sizes, and bounds of the part. `tail` is
 the last tile, where it is narrower than the others."""
-
-Along = Literal["rows", "columns"]
 
 ROWS = 48
 """Of a panel of the left matrix: whole blocks of every kernel, whole vectors."""
@@ -63,7 +62,8 @@ def text_of(kernel: Kernel, right_along: Along) -> str:
     body = "\n".join(loops.writer.entry + loops.writer.lines)
     return (
         f"{declarations(kernel.target)}\n"
-        f"define void @run(ptr noalias %fields) {{\nentry:\n{body}\n  ret void\n}}\n"
+        "define void @run(ptr noalias %fields, i64 %part, i64 %parts, ptr %meeting) {\n"
+        f"entry:\n{body}\n  ret void\n}}\n"
     )
 
 
@@ -235,10 +235,9 @@ class _Loops:
     def _select(self, condition: str, yes: Index, no: Index) -> str:
         return self.writer.assign(f"select i1 {condition}, i64 {yes}, i64 {no}")
 
-    def _when(self, comparison: str) -> AbstractContextManager[str]:
-        """Run what follows once if the comparison holds, else not at all."""
-        condition = self.writer.assign(comparison)
-        return self.writer.loop(0, self.writer.assign(f"zext i1 {condition} to i64"))
+    def _when(self, comparison: str) -> AbstractContextManager[None]:
+        """Do what follows only where the comparison holds."""
+        return self.writer.when(self.writer.assign(comparison))
 
     def _call(self, function: str, arguments: str) -> None:
         self._call_address(self.fields[function], arguments)

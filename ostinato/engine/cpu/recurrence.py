@@ -1,24 +1,26 @@
-"""A compiled recurrence: its machine code, its memory, and the large products around the loop."""
+"""A compiled recurrence: its machine code, its memory, and the large products around the loop.
 
-import ctypes
+Each pass is one plan for the team of threads: weights are packed, then come the products before the
+loop, the loop itself, and the products after it.
+"""
+
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import lru_cache
+from math import prod
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ostinato.engine.cpu.emit import Emitted, emit
-from ostinato.engine.cpu.large_products import multiply
-from ostinato.engine.cpu.layout import Layout
-from ostinato.engine.cpu.machine_code import MachineCode
-from ostinato.engine.cpu.panels import Operand, pack
-from ostinato.engine.cpu.products import address, rounding_address
+from ostinato.engine.cpu.division import Division
+from ostinato.engine.cpu.large_products import Product, product_stage, scratch_numbers
+from ostinato.engine.cpu.layout import Extent, Layout
+from ostinato.engine.cpu.loop_code import LoopCode, Room, Shapes, Walk, lies_of
+from ostinato.engine.cpu.panels import Lies, Operand
+from ostinato.engine.cpu.plan import At, Plan, Stage
 from ostinato.engine.cpu.target import Target
-from ostinato.engine.cpu.team import run_together
-from ostinato.engine.program import Matrix
 from ostinato.engine.reuse import reuse_memory
-from ostinato.engine.stages import Buffer, OuterProduct, Pass, Place, Stages, cut_into_stages
+from ostinato.engine.stages import Buffer, OuterProduct, Place, Stages, cut_into_stages
 from ostinato.engine.trace import TracedStep
 
 Memory = dict[str, Tensor]
@@ -36,21 +38,12 @@ class Gradients(NamedTuple):
     parameters: dict[str, Tensor]
 
 
-@dataclass(frozen=True)
-class Loop:
-    """One pass as machine code."""
+class Prepared(NamedTuple):
+    """A plan, the room it needs while it runs (in bytes), and the tensors to be made for it."""
 
-    emitted: Emitted
-    code: MachineCode = field(repr=False)
-    function: object = field(repr=False)
-
-    @classmethod
-    def of(cls, stages: Pass, target: Target, operand: Operand, *, backward: bool) -> "Loop":
-        emitted = emit(stages, target, backward=backward, operand=operand)
-        code = MachineCode(emitted.text, target)
-        integers = [ctypes.c_int64] * 3
-        kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, *integers)
-        return cls(emitted, code, kind(code.address("run")))
+    plan: Plan
+    room: int
+    buffers: tuple[Buffer, ...]
 
 
 class CompiledRecurrence:
@@ -72,10 +65,22 @@ class CompiledRecurrence:
         self.operand: Operand = operand
         stages = cut_into_stages(traced, backward=backward)
         self.stages: Stages = reuse_memory(stages) if backward else stages
-        self.forward_loop = Loop.of(self.stages.forward, target, operand, backward=False)
+        self.forward_loop = LoopCode.of(self.stages.forward, target, operand, backward=False)
         self.backward_loop = None
         if self.stages.backward is not None:
-            self.backward_loop = Loop.of(self.stages.backward, target, operand, backward=True)
+            self.backward_loop = LoopCode.of(self.stages.backward, target, operand, backward=True)
+        self._shapes: Shapes = {}
+        self._forward_plan = lru_cache(maxsize=64)(self._plan_forward)
+        self._backward_plan = lru_cache(maxsize=64)(self._plan_backward)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The kind of number."""
+        return torch.float32 if self.target.scalar == "float" else torch.float64
+
+    def division(self, samples: int, rows: int, threads: int) -> Division:
+        """How so many threads divide the loop."""
+        return self.forward_loop.division(samples, rows, threads)
 
     # ---- forward
 
@@ -102,21 +107,36 @@ class CompiledRecurrence:
         memory: Memory = {"X": inputs, **given}
         for name, tensor in parameters.items():
             memory[f"vector {name}"] = tensor
-        for name, matrix in self.stages.hoisted.items():
-            weight = matrix_of(parameters, matrix)
-            memory[name] = multiply(inputs, weight, operand=self.operand)
         for number, state in enumerate(states):
-            width = state.shape[1]
-            memory[f"S{number}"] = inputs.new_empty(layout.samples + layout.rows, width)
-            memory[f"S{number}"][layout.initial_rows] = state
-        self._run(self.forward_loop, layout, memory, parameters)
+            rows = inputs.new_empty(layout.samples + layout.rows, state.shape[1])
+            rows[layout.initial_row : layout.initial_row + layout.samples] = state
+            memory[f"S{number}"] = rows
+        self._know(parameters)
+        self._run(self._forward_plan(layout.extent), layout, memory)
         return memory
+
+    def _plan_forward(self, extent: Extent) -> Prepared:
+        room = Room()
+        stages, panels = self.forward_loop.packing(self._shapes, room, extent.division.threads)
+        for name, matrix in self.stages.hoisted.items():
+            size, columns = matrix.shape
+            product = Product(
+                Lies(At("X"), size, "rows"),
+                lies_of(matrix, self._shapes, self.target),
+                Lies(At(name), columns, "rows"),
+                *(extent.rows, size, columns),
+                add=False,
+            )
+            stages.append(self._product(product, extent, room))
+        walk = Walk(extent.division, extent.first, extent.time)
+        stages.append(self.forward_loop.running(walk, panels, room))
+        return self._prepared(stages, extent, room)
 
     def output(self, layout: Layout, memory: Memory) -> Tensor:
         """The output of every step, (rows, width)."""
         place = self.stages.output
         tensor = memory[place.buffer]
-        return tensor[layout.rows_after] if place.index == "after" else tensor
+        return layout.after(tensor) if place.index == "after" else tensor
 
     # ---- backward
 
@@ -124,162 +144,194 @@ class CompiledRecurrence:
         self,
         layout: Layout,
         memory: Memory,
-        parameters: Mapping[str, Tensor],
         output_gradient: Tensor,
-        state_gradients: Sequence[Tensor],
+        state_gradients: Sequence[Tensor | None],
         given: Mapping[str, Tensor],
     ) -> Gradients:
         """Run the loop back through time. It uses the memory up.
 
         Args:
+            layout: of the forward pass.
+            memory: that the forward pass returned.
             output_gradient: (rows, width).
-            state_gradients: of the final state, each (samples, width), in the layout's order.
+            state_gradients: of the final state, each (samples, width), in the layout's order; None
+                where nothing comes in.
             given: G0, ...: (rows, width), what comes in for the states after each step.
         """
-        assert self.backward_loop is not None
         memory |= {"GO": output_gradient, **given}
         for number, gradient in enumerate(state_gradients):
-            carry = gradient.new_empty(2, *gradient.shape)
-            carry[:] = gradient
-            memory[f"D{number}"] = carry
-        self._run(self.backward_loop, layout, memory, parameters)
+            memory[f"D{number}"] = self._carry(gradient, layout.samples, number)
+        if layout.extent.before is None:
+            for name in self._read_before():
+                memory[f"before {name}"] = layout.before(memory[name])
+        self._new_gradients(layout, memory)
+        self._run(self._backward_plan(layout.extent), layout, memory)
         count = len(state_gradients)
         return Gradients(
-            self._input_gradient(layout, memory, parameters),
+            memory.get(self._input_gradient),
             [memory[f"D{number}"][1] for number in range(count)],
             [
                 # What nothing flows into has no place in the loop.
-                memory[f"DI{number}"] if f"DI{number}" in memory else torch.zeros_like(like)
-                for number, like in enumerate(state_gradients if self.traced.form.learned else [])
+                memory[f"DI{number}"]
+                if f"DI{number}" in memory
+                else torch.zeros_like(memory[f"D{number}"][0])
+                for number in range(count if self.traced.form.learned else 0)
             ],
-            self._parameter_gradients(layout, memory, parameters),
+            self._parameter_gradients(memory),
         )
 
-    def _input_gradient(
-        self, layout: Layout, memory: Memory, parameters: Mapping[str, Tensor]
-    ) -> Tensor | None:
-        name = self.stages.input_gradient
-        total = None if name is None else memory[name]
-        for operand, matrix in self.stages.input_products:
-            rows = self._rows(layout, memory, operand, matrix.shape[0])
-            weight = matrix_of(parameters, matrix)
-            total = multiply(rows, weight, total, add=total is not None, operand=self.operand)
-        return total
+    def _carry(self, gradient: Tensor | None, samples: int, number: int) -> Tensor:
+        """Both halves hold what comes in: samples of different lengths begin in either."""
+        width = self.traced.state_widths[number]
+        if gradient is None:
+            return torch.zeros(2, samples, width, dtype=self.dtype, device="cpu")
+        return gradient.expand(2, samples, width).contiguous()
 
-    def _parameter_gradients(
-        self, layout: Layout, memory: Memory, parameters: Mapping[str, Tensor]
-    ) -> dict[str, Tensor]:
-        sums = self.stages.gradient_sums.items()
-        found = {name: memory[buffer].sum(0) for name, buffer in sums if buffer in memory}
+    @property
+    def _input_gradient(self) -> str:
+        """The part of memory that holds it."""
+        return self.stages.input_gradient or "input gradient"
+
+    def _new_gradients(self, layout: Layout, memory: Memory) -> None:
+        """Where the products after the loop go."""
+        like = memory["X"]
+        if self.stages.input_gradient is None and self.stages.input_products:
+            memory["input gradient"] = torch.empty_like(like)
+        for name, terms in self._terms().items():
+            shape = self._shapes[name]
+            whole = layout.rows and _covers(terms, shape)
+            make = like.new_empty if whole else like.new_zeros
+            memory[f"gradient {name}"] = make(shape)
+
+    def _plan_backward(self, extent: Extent) -> Prepared:
+        assert self.backward_loop is not None
+        room = Room()
+        stages, panels = self.backward_loop.packing(self._shapes, room, extent.division.threads)
+        walk = Walk(extent.division, extent.first, extent.time)
+        stages.append(self.backward_loop.running(walk, panels, room))
+        products = [*self._input_products(extent), *self._weight_products(extent)]
+        stages += [self._product(product, extent, room) for product in products]
+        return self._prepared(stages, extent, room)
+
+    def _input_products(self, extent: Extent) -> list[Product]:
+        found = []
+        out = Lies(At(self._input_gradient), self.traced.input_width, "rows")
+        for operand, matrix in self.stages.input_products:
+            left = self._rows(extent, operand)
+            right = lies_of(matrix, self._shapes, self.target)
+            add = bool(found) or self.stages.input_gradient is not None
+            found.append(Product(left, right, out, extent.rows, *matrix.shape, add))
+        return found
+
+    def _weight_products(self, extent: Extent) -> list[Product]:
+        found = []
+        for name, terms in self._terms().items():
+            *_, rows, columns = self._shapes[name]
+            add = not _covers(terms, self._shapes[name])
+            for term in terms:
+                left, right = self._rows(extent, term.left), self._rows(extent, term.right)
+                widths = term.left_width, term.right_width
+                if term.transposed:
+                    left, right, widths = right, left, widths[::-1]
+                place = ((term.index or 0) * rows + term.row) * columns + term.column
+                out = At(f"gradient {name}", place * self.target.scalar_bytes)
+                found.append(
+                    Product(
+                        left._replace(along="columns"),
+                        right,
+                        Lies(out, columns, "rows"),
+                        *(widths[0], extent.rows, widths[1]),
+                        add=add,
+                    )
+                )
+        return found
+
+    def _terms(self) -> dict[str, list[OuterProduct]]:
+        """The terms of each matrix's gradient."""
         terms: dict[str, list[OuterProduct]] = {}
         for term in self.stages.outer_products:
             terms.setdefault(term.parameter, []).append(term)
-        for name, own in terms.items():
-            found[name] = self._matrix_gradient(layout, memory, parameters[name], own)
+        return terms
+
+    def _read_before(self) -> set[str]:
+        """The states that products after the loop read as they were before each step."""
+        places = [place for term in self.stages.outer_products for place in (term.left, term.right)]
+        places += [product.operand for product in self.stages.input_products]
+        return {place.buffer for place in places if place.index == "before"}
+
+    def _parameter_gradients(self, memory: Memory) -> dict[str, Tensor]:
+        found = {name: memory[f"gradient {name}"] for name in self._terms()}
+        taken = set[str]()
+        for name, buffer in self.stages.gradient_sums.items():
+            if buffer not in memory:
+                continue
+            sums = memory[buffer]
+            if sums.shape[0] > 1 or buffer in taken:
+                found[name] = sums.sum(0)
+            else:
+                taken.add(buffer)
+                found[name] = sums[0]
         return found
 
-    def _matrix_gradient(
-        self, layout: Layout, memory: Memory, parameter: Tensor, terms: Sequence[OuterProduct]
-    ) -> Tensor:
-        total = None
-        for term in terms:
-            left = self._rows(layout, memory, term.left, term.left_width)
-            right = self._rows(layout, memory, term.right, term.right_width)
-            pair = (right.t(), left) if term.transposed else (left.t(), right)
-            value = multiply(*pair, operand=self.operand)
-            if len(terms) == 1 and value.shape == parameter.shape:
-                return value
-            total = torch.zeros_like(parameter) if total is None else total
-            part = total if term.index is None else total[term.index]
-            rows, columns = value.shape
-            part[term.row : term.row + rows, term.column : term.column + columns] += value
-        assert total is not None
-        return total
-
-    def _rows(self, layout: Layout, memory: Memory, place: Place, width: int) -> Tensor:
-        """What lies at a place for every step, (rows, width)."""
-        tensor = memory[place.buffer]
+    def _rows(self, extent: Extent, place: Place) -> Lies:
+        """Where what a product after the loop reads lies, for every step."""
+        buffer = self.stages.buffers[place.buffer]
+        name, first = place.buffer, 0
         if place.index == "before":
-            tensor = layout.before(tensor)
+            name, first = (f"before {name}", 0) if extent.before is None else (name, extent.before)
         elif place.index == "after":
-            tensor = tensor[layout.rows_after]
-        return tensor[:, place.offset : place.offset + width]
+            first = extent.after
+        number = first * buffer.width + place.offset
+        return Lies(At(name, number * self.target.scalar_bytes), buffer.width, "rows")
 
-    # ---- memory
+    # ---- plans and memory
 
-    def _run(
-        self, loop: Loop, layout: Layout, memory: Memory, parameters: Mapping[str, Tensor]
-    ) -> None:
-        emitted = loop.emitted
-        memory |= memory_of_products(emitted, parameters, layout.threads)
-        functions = functions_of(emitted)
-        for name in emitted.order:
-            if name not in memory and name not in functions:
-                memory[name] = self._new(self.stages.buffers[name], layout, emitted.block)
-        jobs = []
-        for thread in range(layout.threads):
-            pointers = [
-                functions[name] if name in functions else self._pointer(name, memory, thread)
-                for name in emitted.order
-            ]
-            addresses = (ctypes.c_void_p * len(pointers))(*pointers)
-            table = layout.tables[thread].data_ptr()
-            jobs.append((addresses, table, layout.time, layout.samples, layout.first[thread]))
-        run_together(loop.function, jobs)  # pyright: ignore[reportArgumentType]
+    def _know(self, parameters: Mapping[str, Tensor]) -> None:
+        if not self._shapes:
+            self._shapes = {name: tuple(tensor.shape) for name, tensor in parameters.items()}
 
-    def _new(self, buffer: Buffer, layout: Layout, block: int) -> Tensor:
-        kind = torch.float32 if self.target.scalar == "float" else torch.float64
+    def _product(self, product: Product, extent: Extent, room: Room) -> Stage:
+        threads = extent.threads
+        numbers = scratch_numbers(product, self.target, self.operand, threads)
+        scratch = room.take(numbers * self.target.scalar_bytes)
+        return product_stage(product, self.target, self.operand, threads, scratch)
+
+    def _prepared(self, stages: Sequence[Stage], extent: Extent, room: Room) -> Prepared:
+        threads = max(extent.division.threads, *(len(stage.jobs) for stage in stages))
+        plan = Plan(stages, threads)
+        buffers = [self.stages.buffers[name] for name in plan.parts if name in self.stages.buffers]
+        return Prepared(plan, room.bytes, tuple(buffers))
+
+    def _run(self, prepared: Prepared, layout: Layout, memory: Memory) -> None:
+        plan, room, buffers = prepared
+        for buffer in buffers:
+            if buffer.name not in memory:
+                memory[buffer.name] = self._new(buffer, layout)
+        given = {
+            "room": torch.empty(room, dtype=torch.uint8, device="cpu"),
+            "tables": layout.tables,
+        }
+        plan.run(
+            {
+                part: (given[part] if part in given else memory[part]).data_ptr()
+                for part in plan.parts
+            }
+        )
+
+    def _new(self, buffer: Buffer, layout: Layout) -> Tensor:
         first = {
             "steps": (layout.rows,),
             "states": (layout.samples + layout.rows,),
             "carry": (2, layout.samples),
             "samples": (layout.samples,),
-            "sums": (layout.threads,),
-            "block": (layout.threads, block),
+            "sums": (layout.extent.division.threads,),
         }[buffer.kind]
         make = torch.zeros if buffer.kind in ("sums", "samples") else torch.empty
-        return make(*first, buffer.width, dtype=kind, device="cpu")
-
-    def _pointer(self, name: str, memory: Memory, thread: int) -> int:
-        tensor = memory[name]
-        buffer = self.stages.buffers.get(name)
-        if buffer is None and name.startswith("panels"):
-            return tensor.data_ptr()
-        if buffer is None or buffer.kind in ("sums", "block"):
-            return tensor[thread].data_ptr()
-        return tensor.data_ptr()
+        return make(*first, buffer.width, dtype=self.dtype, device="cpu")
 
 
-def memory_of_products(emitted: Emitted, parameters: Mapping[str, Tensor], threads: int) -> Memory:
-    """Packed weights of the loop's products, and each thread's room for what comes of them."""
-    memory: Memory = {}
-    for panels in emitted.panels:
-        weight, kernel = matrix_of(parameters, panels.product.label), panels.kernel
-        memory[panels.name] = pack(weight.detach(), kernel)
-        memory[panels.scratch] = weight.new_empty(threads, emitted.block, panels.columns)
-        if kernel.rounds_rows:
-            width = kernel.rounded_stride(weight.shape[0])
-            memory[panels.rounded] = weight.new_empty(
-                threads, emitted.block, width, dtype=torch.bfloat16
-            )
-    return memory
-
-
-def functions_of(emitted: Emitted) -> dict[str, int]:
-    """Where the machine code lies that the loop calls, by name."""
-    kernels = {panels.kernel for panels in emitted.panels}
-    rounding = {
-        f"rounding {kernel.symbol}": rounding_address(kernel)
-        for kernel in kernels
-        if kernel.rounds_rows
-    }
-    return {f"kernel {kernel.symbol}": address(kernel) for kernel in kernels} | rounding
-
-
-def matrix_of(parameters: Mapping[str, Tensor], matrix: Matrix) -> Tensor:
-    """A weight as a product uses it, as a view."""
-    weight = parameters[matrix.name]
-    if matrix.index is not None:
-        weight = weight[matrix.index]
-    part = weight[slice(*matrix.rows), slice(*matrix.columns)]
-    return part.t() if matrix.transposed else part
+def _covers(terms: Sequence[OuterProduct], shape: Sequence[int]) -> bool:
+    """Whether the terms fill a parameter, each number of it once."""
+    sizes = sum(term.left_width * term.right_width for term in terms)
+    places = {(term.index, term.row, term.column) for term in terms}
+    return len(places) == len(terms) and sizes == prod(shape)

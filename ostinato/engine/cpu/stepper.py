@@ -1,17 +1,17 @@
 """One step at a time: a cell with its weights packed, its memory laid out, and its state inside."""
 
-import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 
 import torch
 from torch import Tensor
 
-from ostinato.engine.cpu.emit import emit
-from ostinato.engine.cpu.machine_code import MachineCode
+from ostinato.engine.cpu.loop_code import LoopCode, Room, Walk
 from ostinato.engine.cpu.panels import Operand
-from ostinato.engine.cpu.recurrence import functions_of, memory_of_products
+from ostinato.engine.cpu.plan import Plan
 from ostinato.engine.cpu.target import Target
-from ostinato.engine.stages import Buffer, cut_into_stages
+from ostinato.engine.cpu.team import team_size
+from ostinato.engine.stages import cut_into_stages
 from ostinato.engine.trace import TracedStep
 
 
@@ -42,26 +42,25 @@ class CompiledStepper:
         operand: Operand = "same",
     ) -> None:
         stages = cut_into_stages(traced, backward=False, hoist=False)
-        self._emitted = emit(stages.forward, target, backward=False, operand=operand)
-        self._code = MachineCode(self._emitted.text, target)
-        integers = [ctypes.c_int64] * 3
-        kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, *integers)
-        self._function = kind(self._code.address("run"))
-        self._samples = samples
+        self._code = LoopCode.of(stages.forward, target, operand, backward=False)
         self._turn = 0
         like = next(iter(parameters.values())).detach()
         self.inputs = like.new_zeros(samples, traced.input_width)
-        widths = traced.state_widths
-        self._states = [like.new_zeros(2, samples, width) for width in widths]
-        self._memory = {"X": self.inputs, **given}
-        self._memory |= {f"S{number}": state for number, state in enumerate(self._states)}
-        self._lay_out(stages.buffers, parameters, like)
-        self._calls = [self._call(before) for before in (0, samples)]
+        self._states = [like.new_zeros(2, samples, width) for width in traced.state_widths]
+        memory = {"X": self.inputs, **given}
+        memory |= {f"S{number}": state for number, state in enumerate(self._states)}
+        memory |= {f"vector {name}": own.detach().contiguous() for name, own in parameters.items()}
+        for name in self._code.emitted.order:
+            buffer = stages.buffers.get(name)
+            if buffer is not None and buffer.kind != "block" and name not in memory:
+                memory[name] = like.new_empty(samples, buffer.width)
+        self._memory = memory
+        self._steps = self._prepared(samples)
         if stages.output.index == "after":
-            state = self._memory[stages.output.buffer]
+            state = memory[stages.output.buffer]
             self._outputs = (state[1], state[0])
         else:
-            self._outputs = (self._memory[stages.output.buffer],) * 2
+            self._outputs = (memory[stages.output.buffer],) * 2
 
     @property
     def state(self) -> list[Tensor]:
@@ -78,31 +77,36 @@ class CompiledStepper:
     def step(self) -> Tensor:
         """Run one step on `inputs`; its output (samples, width), overwritten two steps on."""
         turn = self._turn
-        self._function(*self._calls[turn])
+        self._steps[turn]()
         self._turn = 1 - turn
         return self._outputs[turn]
 
-    def _lay_out(
-        self, buffers: Mapping[str, Buffer], parameters: Mapping[str, Tensor], like: Tensor
-    ) -> None:
-        for name, tensor in parameters.items():
-            self._memory[f"vector {name}"] = tensor.detach().contiguous()
-        self._memory |= memory_of_products(self._emitted, parameters, 1)
-        self._functions = functions_of(self._emitted)
-        for name in self._emitted.order:
-            if name in self._memory or name in self._functions:
-                continue
-            buffer = buffers[name]
-            rows = self._emitted.block if buffer.kind == "block" else self._samples
-            self._memory[name] = like.new_empty(rows, buffer.width)
-
-    def _call(self, before: int) -> tuple[object, ...]:
-        """The arguments of a step that reads its state from row `before` on."""
-        pointers = [
-            self._functions[name] if name in self._functions else self._memory[name].data_ptr()
-            for name in self._emitted.order
+    def _prepared(self, samples: int) -> list[Callable[[], None]]:
+        """Pack the weights, and lay out both steps: that from the first place of the state to the
+        second, and back.
+        """
+        threads, room, memory = team_size(), Room(), self._memory
+        shapes = {
+            name.removeprefix("vector "): tuple(tensor.shape)
+            for name, tensor in memory.items()
+            if name.startswith("vector ")
+        }
+        division = self._code.division(samples, samples, threads)
+        packing, panels = self._code.packing(shapes, room, threads)
+        first = tuple(samples * group // division.groups for group in range(division.groups + 1))
+        tables = torch.empty(2, division.groups, 4, dtype=torch.int64, device="cpu")
+        for turn, group in product((0, 1), range(division.groups)):
+            start, stop = first[group], first[group + 1]
+            places = start + turn * samples, start + (1 - turn) * samples
+            tables[turn, group] = torch.tensor([stop - start, start, *places], device="cpu")
+        loops = [
+            self._code.running(Walk(division, first, 1, turn), panels, room) for turn in (0, 1)
         ]
-        addresses = (ctypes.c_void_p * len(pointers))(*pointers)
-        table = torch.tensor([self._samples, 0, before, self._samples - before], device="cpu")
-        self._memory[f"table {before}"] = table
-        return (addresses, table.data_ptr(), 1, self._samples, 0)
+        memory["tables"], memory["other tables"] = tables
+        memory["room"] = torch.empty(room.bytes, dtype=torch.uint8, device="cpu")
+        addresses = {name: tensor.data_ptr() for name, tensor in memory.items()}
+        if packing:
+            Plan(packing, threads).run(addresses)
+        plans = [Plan([loop], division.threads) for loop in loops]
+        turned = addresses | {"tables": addresses["other tables"]}
+        return [plans[0].bound(addresses), plans[1].bound(turned)]

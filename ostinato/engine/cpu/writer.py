@@ -62,6 +62,16 @@ class Writer:
         self.do(f"br label %{head}")
         self.lines.append(f"{end}:")
 
+    @contextmanager
+    def when(self, condition: str) -> Iterator[None]:
+        """Do what follows only where the condition, an i1, holds."""
+        body, end = (self.name(hint)[1:] for hint in ("then", "end"))
+        self.do(f"br i1 {condition}, label %{body}, label %{end}")
+        self.lines.append(f"{body}:")
+        yield
+        self.do(f"br label %{end}")
+        self.lines.append(f"{end}:")
+
     # ---- whole numbers and addresses
 
     def add(self, a: Index, b: Index) -> Index:

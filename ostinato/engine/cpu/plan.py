@@ -1,0 +1,89 @@
+"""What a team of threads does in one call: stages of machine code, and where their data lie.
+
+A plan is made once for a shape and run often. What changes from call to call are addresses: they
+are filled in by adding the place where a part of memory lies in this call to the distances noted
+here.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ostinato.engine.cpu.team import HEADER, header, walk
+
+
+class At(NamedTuple):
+    """An address: so many bytes into a part of memory that each call brings."""
+
+    part: str
+    offset: int = 0
+
+    def __add__(self, more: object) -> "At":
+        """So many bytes further on."""
+        assert isinstance(more, int)
+        return At(self.part, self.offset + more)
+
+
+Word = int | At
+
+
+class Stage(NamedTuple):
+    """Machine code (see `team`) and the fields of its jobs, all of one length.
+
+    `together`: one job that all threads do at once.
+    """
+
+    function: int
+    jobs: Sequence[Sequence[Word]]
+    together: bool = False
+
+
+class Plan:
+    """Stages, laid out as the team reads them.
+
+    Args:
+        stages: in order.
+        threads: how many walk through them.
+    """
+
+    def __init__(self, stages: Sequence[Stage], threads: int) -> None:
+        self.threads = threads
+        words: list[Word] = [*header(len(stages))]
+        first = HEADER + 4 * len(stages)
+        for function, jobs, together in stages:
+            length = len(jobs[0])
+            words += [function, At("", 8 * first), 8 * length, 0 if together else len(jobs)]
+            first += length * len(jobs)
+        words += [word for stage in stages for job in stage.jobs for word in job]
+        places = [place for place, word in enumerate(words) if isinstance(word, At)]
+        parts = [word.part for word in words if isinstance(word, At)]
+        self.parts = tuple(part for part in dict.fromkeys(parts) if part)
+        number = {part: index for index, part in enumerate(("", *self.parts))}
+        self._words = np.array(
+            [word.offset if isinstance(word, At) else word for word in words], dtype=np.int64
+        )
+        self._places = np.array(places)
+        self._which = np.array([number[part] for part in parts])
+
+    def run(self, addresses: Mapping[str, int]) -> None:
+        """Walk through the stages, with each part of memory at its address."""
+        words = self._filled(addresses)
+        walk(words.__array_interface__["data"][0], self.threads)
+
+    def bound(self, addresses: Mapping[str, int]) -> Callable[[], None]:
+        """The same as a function to be called often, for memory that stays where it is."""
+        words = self._filled(addresses)
+        start, threads = words.__array_interface__["data"][0], self.threads
+
+        def run(words: np.ndarray = words) -> None:  # and with it the words stay alive
+            walk(start, threads)
+
+        return run
+
+    def _filled(self, addresses: Mapping[str, int]) -> np.ndarray:
+        words = self._words.copy()
+        own: int = words.__array_interface__["data"][0]
+        found = np.array([own, *(addresses[part] for part in self.parts)], dtype=np.int64)
+        words[self._places] += found[self._which]
+        return words
