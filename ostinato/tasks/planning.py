@@ -227,8 +227,11 @@ def _tell_pace(source: ExampleSource, observer: Observer) -> None:
     epoch[0]  # what is imported now is not timed
     started = time.perf_counter()
     epoch[0]
-    rate = source.batch_size / source.world_size / (time.perf_counter() - started)
-    observer.noted(f"one process makes {rate:,.0f} examples a second")
+    seconds = time.perf_counter() - started
+    observer.noted(
+        f"one process makes {source.batch_size / source.world_size / seconds:,.0f} examples a "
+        f"second, enough for {1 / seconds:.1f} updates/s"
+    )
 
 
 def _train(

@@ -28,7 +28,8 @@ from ostinato.tasks.planning_objectives import (
     move_batch,
 )
 
-_POINTS_TOGETHER = 20_000
+_PAIRS_TOGETHER = 50_000
+"""Instances times points times points of a batch: every step compares with every point."""
 GREEDY = Sampling(temperature=0.0)
 
 
@@ -174,7 +175,8 @@ def _groups(points: Sequence[Points]) -> list[list[int]]:
     order = sorted(range(len(points)), key=lambda place: len(points[place]))
     groups: list[list[int]] = []
     for place in order:
-        if not groups or (len(groups[-1]) + 1) * len(points[place]) > _POINTS_TOGETHER:
+        pairs = len(points[place]) ** 2
+        if not groups or (len(groups[-1]) + 1) * pairs > _PAIRS_TOGETHER:
             groups.append([])
         groups[-1].append(place)
     return groups
