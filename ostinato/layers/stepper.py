@@ -43,6 +43,7 @@ class Stepper:
             noise = draw_cell_noise(cell, options, batch_size, 1, training=False)
             prepared = prepare_step(cell, batch_size, noise, engine=options.engine)
             self._steppers.append(prepared)
+        self._shape = self._steppers[0].inputs.shape
         self.state = initial_state
 
     @property
@@ -70,7 +71,6 @@ class Stepper:
         """Start the sessions afresh where `where` (booleans (batch,)) is True."""
         self.state = reset(self.state, where, self._initial)
 
-    @torch.no_grad()
     def __call__(self, step_input: Tensor) -> Tensor:
         """One step.
 
@@ -81,12 +81,17 @@ class Stepper:
             The layer's output (batch, output_size). The memory is used again two steps on: clone
             what must be kept longer.
         """
-        if step_input.shape != self._steppers[0].inputs.shape:
+        if step_input.shape != self._shape:
             raise ShapeError(
-                f"step_input must be (batch, feature) = {tuple(self._steppers[0].inputs.shape)}, "
+                f"step_input must be (batch, feature) = {tuple(self._shape)}, "
                 f"got {tuple(step_input.shape)}"
             )
-        values = step_input
+        if not torch.is_grad_enabled():  # Asking costs less than switching.
+            return self._step(step_input)
+        with torch.no_grad():
+            return self._step(step_input)
+
+    def _step(self, values: Tensor) -> Tensor:
         for depth, stepper in enumerate(self._steppers):
             stepper.inputs.copy_(values)
             output = stepper.step()

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ostinato.engine.cpu.team import HEADER, header, walk
+from ostinato.engine.cpu.team import HEADER, header, walk, walker
 
 
 class At(NamedTuple):
@@ -71,15 +71,10 @@ class Plan:
         words = self._filled(addresses)
         walk(words.__array_interface__["data"][0], self.threads)
 
-    def bound(self, addresses: Mapping[str, int]) -> Callable[[], None]:
-        """The same as a function to be called often, for memory that stays where it is."""
+    def bound(self, addresses: Mapping[str, int]) -> "Bound":
+        """The same, to be called often, for memory that stays where it is."""
         words = self._filled(addresses)
-        start, threads = words.__array_interface__["data"][0], self.threads
-
-        def run(words: np.ndarray = words) -> None:  # and with it the words stay alive
-            walk(start, threads)
-
-        return run
+        return Bound(walker(words.__array_interface__["data"][0], self.threads), words)
 
     def _filled(self, addresses: Mapping[str, int]) -> np.ndarray:
         words = self._words.copy()
@@ -87,3 +82,10 @@ class Plan:
         found = np.array([own, *(addresses[part] for part in self.parts)], dtype=np.int64)
         words[self._places] += found[self._which]
         return words
+
+
+class Bound(NamedTuple):
+    """A plan with all its addresses: `run` walks through it. The words must live as long."""
+
+    run: Callable[[], None]
+    words: np.ndarray

@@ -1,6 +1,6 @@
 """One step at a time: a cell with its weights packed, its memory laid out, and its state inside."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ostinato.engine.cpu.loop_code import LoopCode, Room, Walk
 from ostinato.engine.cpu.panels import Operand
-from ostinato.engine.cpu.plan import Plan
+from ostinato.engine.cpu.plan import Bound, Plan
 from ostinato.engine.cpu.target import Target
 from ostinato.engine.cpu.team import team_size
 from ostinato.engine.stages import cut_into_stages
@@ -77,11 +77,11 @@ class CompiledStepper:
     def step(self) -> Tensor:
         """Run one step on `inputs`; its output (samples, width), overwritten two steps on."""
         turn = self._turn
-        self._steps[turn]()
+        self._steps[turn].run()
         self._turn = 1 - turn
         return self._outputs[turn]
 
-    def _prepared(self, samples: int) -> list[Callable[[], None]]:
+    def _prepared(self, samples: int) -> list[Bound]:
         """Pack the weights, and lay out both steps: that from the first place of the state to the
         second, and back.
         """

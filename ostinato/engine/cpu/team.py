@@ -17,7 +17,7 @@ team can be had (a forked child has none, and hangs if it asks) one thread walks
 import ctypes
 import os
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,6 +59,13 @@ def walk(address: int, threads: int) -> None:
         _walk_alone()(address)
     else:
         team.parallel(_code().address("walk"), address, threads, 0)
+
+
+def walker(address: int, threads: int) -> Callable[[], None]:
+    """`walk` of these, at the least cost a call."""
+    if threads == 1:
+        return partial(_walk_alone(), address)
+    return partial(walk, address, threads)
 
 
 class _OpenMP(NamedTuple):
