@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ostinato.data.corpus import Corpus, open_corpus, prepare_corpus, prepare_part
     from ostinato.data.documents import DocumentKind, TextReading
     from ostinato.data.evaluation_windows import EvaluationWindows
+    from ostinato.data.pair_window import PairWindow, join_pairs
     from ostinato.data.splits import Split
     from ostinato.data.text_reading import Progress
     from ostinato.data.text_sources import TextPaths
@@ -34,6 +35,7 @@ __all__ = [
     "Corpus",
     "DocumentKind",
     "EvaluationWindows",
+    "PairWindow",
     "Progress",
     "Split",
     "StreamDecoder",
@@ -45,6 +47,7 @@ __all__ = [
     "TokeniserSettings",
     "Window",
     "WordTokeniser",
+    "join_pairs",
     "load_tokeniser",
     "open_corpus",
     "prepare_corpus",
@@ -55,6 +58,7 @@ _HOMES = {
     "corpus": ("Corpus", "open_corpus", "prepare_corpus", "prepare_part"),
     "documents": ("DocumentKind", "TextReading"),
     "evaluation_windows": ("EvaluationWindows",),
+    "pair_window": ("PairWindow", "join_pairs"),
     "splits": ("Split",),
     "text_reading": ("Progress",),
     "text_sources": ("TextPaths",),

@@ -2,7 +2,8 @@
 
 The result of a product taken out of the loop is read once, at its own step. Values saved for the
 backward pass may take its place, and the gradients that the backward pass leaves behind may take
-theirs. It is safe because the loop owns that buffer: nobody else ever sees it.
+the place of what was saved, there or elsewhere. It is safe because the loop owns these buffers:
+nobody else ever sees them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,14 +14,41 @@ from ostinato.engine.stages import Level, Pass, Place, Stages
 
 def reuse_memory(stages: Stages) -> Stages:
     """The same stages, with saved values and gradients in the place of hoisted products."""
-    forward, backward = stages.forward, stages.backward
-    assert backward is not None
     for buffer in stages.hoisted:
         if _is_operand(buffer, stages):
             continue
-        _save_in_place(buffer, forward, backward)
+        _save_in_place(buffer, stages)
+        stages = _leave_gradient_in_place(buffer, stages)
+    _save_parts_together(stages)
+    for buffer in _saved(stages):
         stages = _leave_gradient_in_place(buffer, stages)
     return stages
+
+
+def _saved(stages: Stages) -> list[str]:
+    """Buffers that hold nothing but what was saved for the backward pass."""
+    places = {place for places in stages.forward.stores.values() for place in places[:1]}
+    names = {place.buffer for place in places if place.buffer.startswith("V")}
+    return sorted(name for name in names if not _is_operand(name, stages))
+
+
+def _save_parts_together(stages: Stages) -> None:
+    """Save the parts of a product side by side, where all are saved: a gradient may fit then."""
+    forward, backward = stages.forward, stages.backward
+    assert backward is not None
+    by_product: dict[Node, list[Node]] = {}
+    for node, places in forward.stores.items():
+        if node.operation == "part" and [place.buffer for place in places] == [f"V{node.number}"]:
+            by_product.setdefault(node.arguments[0], []).append(node)
+    for product, parts in by_product.items():
+        width = product.label.shape[1]
+        if len(parts) == 1 or sum(part.width for part in parts) != width:
+            continue
+        name = forward.buffer(f"V{product.number}", "steps", width)
+        for part in parts:
+            forward.buffers.pop(f"V{part.number}")
+            forward.stores[part] = [Place(name, part.label, "step")]
+            backward.memory[part] = forward.stores[part][0]
 
 
 def _is_operand(buffer: str, stages: Stages) -> bool:
@@ -33,15 +61,32 @@ def _is_operand(buffer: str, stages: Stages) -> bool:
     return any(place.buffer == buffer for place in places)
 
 
-def _save_in_place(buffer: str, forward: Pass, backward: Pass) -> None:
-    """Save values where parts of the product lay that are no longer needed then."""
+def _save_in_place(buffer: str, stages: Stages) -> None:
+    """Save values where parts of the product lay that are no longer needed then.
+
+    A gradient may follow where the value is no longer needed when it comes: so what the backward
+    pass is done with first goes where the first gradients come.
+    """
+    forward, backward = stages.forward, stages.backward
+    assert backward is not None
+    width = stages.buffers[buffer].width
+    comes = {
+        place.offset: backward.level(node)
+        for name in _candidates(width, stages)
+        for node, places in backward.stores.items()
+        for place in places
+        if place.buffer == name
+    }
     free = {
         node.label: node
         for node in forward.uses
         if _lies_in(node, buffer, forward) and node not in backward.uses
     }
-    for offset, part in sorted(free.items()):
-        for node, places in forward.stores.items():
+    done_first = sorted(forward.stores, key=lambda node: _last_use(node, backward))
+    for offset in sorted(free, key=lambda offset: (comes.get(offset, (0, 0)), offset)):
+        part = free[offset]
+        for node in done_first:
+            places = forward.stores[node]
             saved = len(places) == 1 and places[0].buffer == f"V{node.number}"
             after = forward.level(node) >= max(forward.uses[part])
             if saved and after and node.width == part.width:
@@ -52,15 +97,16 @@ def _save_in_place(buffer: str, forward: Pass, backward: Pass) -> None:
                 break
 
 
+def _last_use(node: Node, backward: Pass) -> Level:
+    return max(backward.uses.get(node, {(0, 0)}))
+
+
 def _leave_gradient_in_place(buffer: str, stages: Stages) -> Stages:
     """Let a gradient of the same width take the place of what was saved, if it comes after it."""
     backward = stages.backward
     assert backward is not None
-    width = stages.buffers[buffer].width
-    stored = {place.buffer for places in backward.stores.values() for place in places}
-    candidates = {term.operand.buffer for term in stages.input_products} & stored
-    for name in sorted(candidates):
-        if stages.buffers[name].width != width or not _fits(name, buffer, backward):
+    for name in _candidates(stages.buffers[buffer].width, stages):
+        if not _fits(name, buffer, backward):
             continue
         moved = {name: buffer}
         backward.stores = {
@@ -72,6 +118,21 @@ def _leave_gradient_in_place(buffer: str, stages: Stages) -> Stages:
         stages.buffers.pop(name)
         return _with_moved_products(stages, moved)
     return stages
+
+
+def _candidates(width: int, stages: Stages) -> list[str]:
+    """Buffers of this width that the backward pass fills for the products after the loop."""
+    assert stages.backward is not None
+    stored = {place.buffer for places in stages.backward.stores.values() for place in places}
+    read = [term.operand.buffer for term in stages.input_products]
+    read += [place.buffer for term in stages.outer_products for place in (term.left, term.right)]
+    wanted = (stored & set(read)) - stages.hoisted.keys() - {stages.input_gradient}
+    # Not what has already found a place.
+    wanted = {name for name in wanted if not name.startswith("V")}
+    return sorted(
+        (name for name in wanted if stages.buffers[name].width == width),
+        key=lambda name: (name not in read[: len(stages.input_products)], name),
+    )
 
 
 def _fits(name: str, buffer: str, backward: Pass) -> bool:

@@ -29,6 +29,7 @@ from ostinato.training.plan import Optimisation, TrainingPlan
 from ostinato.training.processes import Processes
 from ostinato.training.snapshot import Place, restore_snapshot, take_snapshot
 from ostinato.training.tally import Tally
+from ostinato.training.through_pairs import ThroughPairs
 from ostinato.training.through_time import ThroughTime
 from ostinato.training.window_by_window import WindowByWindow
 
@@ -39,7 +40,8 @@ class Trainer:
     """Trains an objective on windows, with carried state, exactly resumable.
 
     Args:
-        objective: `ThroughTime(model)`, `WindowByWindow(model)`, or anything called as they are.
+        objective: `ThroughTime(model)`, `WindowByWindow(model)`, `ThroughPairs(model)`, or anything
+            called as they are.
         windows: gives the windows of an epoch, by its number: something with a length, indexed.
         plan: how long and within what limits.
         optimisation: optimiser, schedule, averaging.
@@ -52,7 +54,7 @@ class Trainer:
 
     def __init__(
         self,
-        objective: ThroughTime | WindowByWindow,
+        objective: ThroughTime | WindowByWindow | ThroughPairs,
         windows: Callable[[int], Any],
         plan: TrainingPlan,
         optimisation: Optimisation,

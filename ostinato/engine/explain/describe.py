@@ -241,8 +241,10 @@ class _Describer:
         if place.buffer in self.stages.hoisted:
             words = "saved in the memory of" if forward else "in the memory of"
             return Note(words, self._hoisted_name(place, node.width))
-        if place.buffer == f"V{node.number}":
-            return Note("saved")
+        if place.buffer.startswith("V"):
+            if forward:
+                return Note("saved")
+            return Note("in the memory of", self._saved_name(place, node.width))
         readers = [
             self.naming.products[product]
             for product, operand in each.operands.items()
@@ -256,6 +258,18 @@ class _Describer:
         )
         whole = product.label.shape[1]
         return Name(self.naming.products[product], place.offset, width, whole)
+
+    def _saved_name(self, place: Place, width: int) -> Name:
+        """What the forward pass saved at a place."""
+        saved = next(
+            node
+            for node, places in self.stages.forward.stores.items()
+            if places[0].buffer == place.buffer and places[0].offset == place.offset
+        )
+        whole = self.stages.buffers[place.buffer].width
+        if whole == saved.width:
+            return self._name(saved)
+        return Name(self.naming.products[saved.arguments[0]], place.offset, width, whole)
 
     def _aliases(self, node: Node) -> list[Note]:
         """The rows of products that a value is a part of, besides the one it is named after."""
