@@ -36,13 +36,16 @@ if TYPE_CHECKING:
         replace,
     )
     from ostinato.models import (
+        AttentionPointing,
         BahdanauDecoder,
         Coverage,
         DecoderOptions,
         LanguageModel,
         LuongDecoder,
         PlainDecoder,
+        PointerNetwork,
         RecurrentEncoder,
+        RecurrentPointing,
         ScheduledSampling,
         SequenceToSequence,
         Transformer,
@@ -61,6 +64,7 @@ if TYPE_CHECKING:
         stack,
         unstack,
     )
+    from ostinato.tasks.planning import load_planner, train_planning
     from ostinato.tasks.text import load_run, train_text
 
 _HOMES = {
@@ -101,6 +105,9 @@ _HOMES = {
         "RecurrentEncoder",
         "ScheduledSampling",
         "SequenceToSequence",
+        "AttentionPointing",
+        "PointerNetwork",
+        "RecurrentPointing",
         "Transformer",
     ),
     "ostinato.state": (
@@ -117,6 +124,7 @@ _HOMES = {
         "stack",
         "unstack",
     ),
+    "ostinato.tasks.planning": ("load_planner", "train_planning"),
     "ostinato.tasks.text": ("load_run", "train_text"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -126,6 +134,7 @@ __all__ = [
     "LSTM",
     "RNN",
     "Attention",
+    "AttentionPointing",
     "BahdanauDecoder",
     "Bidirectional",
     "CausalTransformer",
@@ -150,9 +159,11 @@ __all__ = [
     "NoState",
     "OstinatoError",
     "PlainDecoder",
+    "PointerNetwork",
     "RNNCell",
     "Recurrent",
     "RecurrentEncoder",
+    "RecurrentPointing",
     "SLSTMCell",
     "SLSTMState",
     "SRUCell",
@@ -161,12 +172,14 @@ __all__ = [
     "Transformer",
     "detach",
     "export_onnx",
+    "load_planner",
     "load_run",
     "onnx_translations",
     "replace",
     "reset",
     "select",
     "stack",
+    "train_planning",
     "train_text",
     "unroll",
     "unstack",

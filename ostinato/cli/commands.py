@@ -36,6 +36,13 @@ COMMANDS = (
         "train_text",
     ),
     Command(
+        ("train", "planning"),
+        "--problem NAME [options]",
+        "train a planner: hulls, triangulations, tours",
+        "ostinato.cli.planning",
+        "train_planning",
+    ),
+    Command(
         ("resume",),
         "RUN",
         "go on with a run that was stopped",
@@ -45,7 +52,7 @@ COMMANDS = (
     Command(
         ("evaluate",),
         "RUN [--data PATH]",
-        "figures of a run on its validation text, or on other text",
+        "figures of a run on its own validation data, or on other data",
         "ostinato.cli.evaluate",
         "evaluate",
     ),
@@ -55,6 +62,13 @@ COMMANDS = (
         "let a run's model write",
         "ostinato.cli.generate",
         "generate",
+    ),
+    Command(
+        ("plan",),
+        "RUN POINTS.csv [--figure OUT.png]",
+        "let a run's planner answer to your own points",
+        "ostinato.cli.planning",
+        "plan",
     ),
     Command(
         ("runs",),

@@ -2,28 +2,31 @@
 
 import json
 import math
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import tyro
 from pydantic import Field
 
 from ostinato.cli.figures import describe_figures
 from ostinato.cli.parsing import RunFolder, parse
+from ostinato.cli.tasks_of_runs import evaluate_for
 from ostinato.errors import SettingsError
 from ostinato.tasks.settings import CheckedModel
 
 
 class EvaluateArguments(CheckedModel):
-    """A run, and the text to judge it by."""
+    """A run, and what to judge it by."""
 
     run: RunFolder = Field(description="Folder of the run.")
     data: tuple[str, ...] = Field(
         (),
-        description="Other text: files, folders, globs, or - for standard input. None given: the "
-        "part of the run's own text that --part names.",
+        description="Other text: files, folders, globs, or - for standard input; of a planner a "
+        "file of instances as `x y x y ... output i j ...`, or of TSPLIB. None given: the part of "
+        "the run's own text that --part names; fixed instances.",
     )
     part: Literal["validation", "test", "train"] | None = Field(
-        None, description="Part of the run's own text. None: validation."
+        None, description="Part of the run's own text; of text only. None: validation."
     )
     json_line: Annotated[bool, tyro.conf.arg(name="json"), tyro.conf.FlagCreatePairsOff] = Field(
         False, description="Print one line of JSON and nothing else on standard output."
@@ -37,13 +40,18 @@ class EvaluateArguments(CheckedModel):
 
 
 def evaluate(arguments: list[str]) -> None:
-    """Print how well a run's model predicts a text."""
+    """Print how well a run's model does what it was trained for."""
     options = parse(
         EvaluateArguments,
         arguments,
         command="evaluate",
-        description="Figures of a run on its validation text, or on other text.",
+        description="Figures of a run on its own validation data, or on other data.",
     )
+    evaluate_for(options.run)(options)
+
+
+def evaluate_text(options: EvaluateArguments) -> None:
+    """Print how well a language model predicts a text."""
     if options.data and options.part:
         raise SettingsError("give --data or --part, not both: other text has no parts")
     from ostinato.cli.progress import unit_of, watch_run
@@ -55,12 +63,16 @@ def evaluate(arguments: list[str]) -> None:
             list(options.data) or None, options.part or "validation", observer=observer
         )
     if options.json_line:
-        print(json.dumps({name: _in_json(figure) for name, figure in figures.items()}))
+        print_json(figures)
         return
     what = ", ".join(options.data) or f"{options.part or 'validation'} part"
     print(f"{what}: {describe_figures(figures)}, {figures['tokens']:,} tokens")
 
 
-def _in_json(figure: float) -> float | None:
-    """JSON has no infinity, as the perplexity of a model that diverged."""
-    return figure if math.isfinite(figure) else None
+def print_json(figures: Mapping[str, Any]) -> None:
+    """One line of JSON, which has no infinity, as the perplexity of a model that diverged."""
+    finite = {
+        name: None if isinstance(figure, float) and not math.isfinite(figure) else figure
+        for name, figure in figures.items()
+    }
+    print(json.dumps(finite))

@@ -9,6 +9,14 @@ _WORDS = {
     "nats_per_token": ("{} nats per token", 3),
     "perplexity": ("perplexity {}", 2),
 }
+_SHARES = {
+    "accuracy": "accuracy {:.1%}",
+    "area": "area {:.1%} of the exact",
+    "coverage": "{:.1%} of the exact triangles",
+    "in_place": "{:.1%} of the places right",
+    "optimality_gap": "{:.2%} from the best known",
+    "valid": "{:.1%} valid",
+}
 _TOO_LONG = 1e7
 
 
@@ -22,6 +30,11 @@ def describe_figures(figures: Mapping[str, float]) -> str:
     for name, (words, places) in _WORDS.items():
         if name in figures:
             told.setdefault(f"{figures[name]:.9g}", words.format(decimal(figures[name], places)))
+    if "length" in figures:
+        told["length"] = f"mean length {figures['length']:.4g}"
+    told |= {
+        name: words.format(figures[name]) for name, words in _SHARES.items() if name in figures
+    }
     if figures.get("unknown_share"):
         told["unknown"] = f"{figures['unknown_share']:.2%} of the tokens unknown"
     return ", ".join(told.values())

@@ -28,7 +28,8 @@ def watch_run(unit: str) -> Iterator[Observer]:
     """The observer that shows a training or an evaluation as long as this lasts.
 
     Args:
-        unit: What a loss is of, in the singular: "character", "byte" or "token".
+        unit: What a loss is of, in the singular: "character", "byte" or "token"; "pointer" or
+            "tour" of a planner.
     """
     if not is_first_process():
         yield Observer()
@@ -66,22 +67,37 @@ class Pace:
     def updated(self, update: int, record: dict[str, Any]) -> None:
         """Take the figures of the last updates."""
         self.update = update
-        bits = record["nats_per_unit"] / _NATS_PER_BIT
         self.training = (
             f"{record['updates_per_s']:.1f} updates/s, "
             f"{record['units_per_s']:,.0f} {self.unit}s/s, "
-            f"training {decimal(bits, 3)} bits per {self.unit}"
+            f"training {self._loss(record['nats_per_unit'])}"
         )
 
     def validated(self, record: dict[str, Any]) -> None:
         """Take the figures of a validation."""
         figures = record["validation"]
         named = figures.get(f"bits_per_{self.unit}")
-        bits = figures["nats_per_unit"] / _NATS_PER_BIT if named is None else named
+        nats = figures["nats_per_unit"] if named is None else named * _NATS_PER_BIT
         self.update = max(self.update, record["update"])
-        self.validation = f"validation {decimal(bits, 3)} bits per {self.unit}"
+        self.validation = f"validation {self._loss(nats)}"
+        if "optimality_gap" in figures:
+            self.validation += (
+                f" (accuracy {figures['accuracy']:.1%}, {figures['optimality_gap']:.2%} from the "
+                "best known)"
+            )
         if self.unit == "token" and "perplexity" in figures:
             self.validation += f" (perplexity {decimal(figures['perplexity'], 1)})"
+
+    def _loss(self, nats: float) -> str:
+        """In bits; the loss of a tour is its length."""
+        if self.unit == "tour":
+            return f"length {decimal(nats, 3)}"
+        return f"{decimal(nats / _NATS_PER_BIT, 3)} bits per {self.unit}"
+
+    @property
+    def parts(self) -> str:
+        """What an evaluation counts."""
+        return "points" if self.unit in ("pointer", "tour") else "tokens"
 
     @property
     def time_left(self) -> str:
@@ -142,7 +158,7 @@ class PlainView(Observer):
         if done_tokens == 0:  # a short one needs no line
             self.last_line_at = time.monotonic()
         elif self._line_is_due():
-            self._print(f"evaluating: {done_tokens:,} of {total_tokens:,} tokens")
+            self._print(f"evaluating: {done_tokens:,} of {total_tokens:,} {self.pace.parts}")
 
     def noted(self, text: str) -> None:
         self._print(f"note: {text}")
@@ -204,7 +220,7 @@ class LiveView(Observer):
             description="evaluating",
             completed=done_tokens,
             total=total_tokens,
-            figures=f"{done_tokens:,} of {total_tokens:,} tokens",
+            figures=f"{done_tokens:,} of {total_tokens:,} {self.pace.parts}",
         )
 
     def noted(self, text: str) -> None:

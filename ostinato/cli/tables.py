@@ -65,6 +65,8 @@ def _best_figure(figures: dict[str, float]) -> str:
     """The one figure that can be compared over all tokenisers, where there is one."""
     if "bits_per_character" in figures:
         return f"{figures['bits_per_character']:.3f} bits/character"
+    if "accuracy" in figures:
+        return f"{figures['accuracy']:.1%} exact"
     if "nats_per_unit" in figures:
         return f"{figures['nats_per_unit']:.4f} nats"
     return "none yet"

@@ -10,6 +10,7 @@ from pydantic import Field
 from ostinato.cli.figures import describe_figures
 from ostinato.cli.parsing import RunFolder, defaults_from_config, parse
 from ostinato.cli.processes import is_first_process
+from ostinato.cli.tasks_of_runs import resume_for
 from ostinato.tasks.settings import CheckedModel
 from ostinato.tasks.text_settings import TextSettings
 
@@ -72,6 +73,11 @@ def resume(arguments: list[str]) -> None:
         command="resume",
         description="Go on with a run that was stopped; it ends as if it had never been.",
     )
+    resume_for(options.run)(options)
+
+
+def resume_text(options: ResumeArguments) -> None:
+    """Go on with a language model."""
     from ostinato.cli.progress import unit_of, watch_run
     from ostinato.tasks import text
 

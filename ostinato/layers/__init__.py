@@ -27,6 +27,7 @@ from ostinato.layers.multi_head import (
 from ostinato.layers.named import GRU, LSTM, RNN, FeedForward
 from ostinato.layers.noise import LayerNoise
 from ostinato.layers.options import LayerOptions, check_rate
+from ostinato.layers.pointer import Pointer
 from ostinato.layers.positions import LearnedPositions, SinusoidalPositions, make_positions
 from ostinato.layers.recurrent import AllStates, Recurrent, RecurrentLayer
 from ostinato.layers.torch_adapter import TorchAdapter, replace
@@ -62,6 +63,7 @@ __all__ = [
     "LocationScore",
     "MonotonicWindow",
     "MultiHeadAttention",
+    "Pointer",
     "PredictiveWindow",
     "Prepared",
     "PreparedKeys",

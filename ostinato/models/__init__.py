@@ -1,5 +1,6 @@
 """Models: layers put together for a job."""
 
+from ostinato.models.attention_pointing import AttentionPointing
 from ostinato.models.bahdanau_decoder import BahdanauDecoder
 from ostinato.models.bridge import Bridge
 from ostinato.models.coverage import Coverage
@@ -12,12 +13,16 @@ from ostinato.models.locked_dropout import LockedDropout
 from ostinato.models.luong_decoder import LuongDecoder
 from ostinato.models.plain_decoder import PlainDecoder
 from ostinato.models.pointer_generator import PointerGenerator
+from ostinato.models.pointer_network import PointerNetwork
+from ostinato.models.pointing_rules import rules_for
+from ostinato.models.recurrent_pointing import RecurrentPointing
 from ostinato.models.scheduled_sampling import ScheduledSampling
 from ostinato.models.sequence_memory import DecoderState, Encoded, Memory
 from ostinato.models.sequence_to_sequence import SequenceToSequence
 from ostinato.models.transformer import Transformer, TransformerMemory
 
 __all__ = [
+    "AttentionPointing",
     "BahdanauDecoder",
     "Bridge",
     "Coverage",
@@ -30,12 +35,15 @@ __all__ = [
     "Memory",
     "PlainDecoder",
     "PointerGenerator",
+    "PointerNetwork",
     "RecurrentDecoder",
     "RecurrentEncoder",
+    "RecurrentPointing",
     "ScheduledSampling",
     "SequenceToSequence",
     "Transformer",
     "TransformerMemory",
+    "rules_for",
     "smoothed_losses",
     "top_hidden_size",
 ]

@@ -29,7 +29,14 @@ from ostinato.tasks.training_run import (
     set_threads,
 )
 from ostinato.tasks.transformer_settings import transformer_options
-from ostinato.training import Journal, Observer, choose_device, join_processes
+from ostinato.training import (
+    Journal,
+    Observer,
+    ThroughTime,
+    WindowByWindow,
+    choose_device,
+    join_processes,
+)
 from ostinato.training.processes import Processes
 
 __all__ = [
@@ -218,14 +225,13 @@ def _train(
 ) -> Run:
     trainer = build_trainer(
         settings,
-        model,
+        ThroughTime(model) if settings.carries_state else WindowByWindow(model),
         lambda epoch: windows,
         Journal(folder, corpus.fingerprint),
         validate=validation(corpus.validation, settings.validation_tokens),
         validation_updates=_validation_updates(settings, corpus.validation),
         observer=observer,
         processes=processes,
-        carries_state=settings.carries_state,
     )
     observer.run_started(folder)
     try:

@@ -19,10 +19,8 @@ from ostinato.training import (
     Optimisation,
     Processes,
     Schedule,
-    ThroughTime,
     Trainer,
     TrainingPlan,
-    WindowByWindow,
     build_optimiser,
     load_model_weights,
 )
@@ -48,7 +46,7 @@ def local_device(name: str) -> str:
 
 def build_trainer(
     settings: TrainingSettings,
-    model: nn.Module,
+    objective: Any,
     windows: Callable[[int], Any],
     journal: Journal,
     *,
@@ -56,17 +54,15 @@ def build_trainer(
     validation_updates: float,
     observer: Observer,
     processes: Processes,
-    carries_state: bool = True,
 ) -> Trainer:
-    """The trainer that the settings describe, for a model on its device.
+    """The trainer that the settings describe, for an objective whose model is on its device.
 
-    `validation_updates` is as `build_plan` takes it; `carries_state` is whether a window goes on
-    from the one before, or is read by itself.
+    `validation_updates` is as `build_plan` takes it.
     """
     plan = build_plan(settings, len(windows(0)), validation_updates)
-    optimisation = build_optimisation(settings, model, plan.updates)
+    optimisation = build_optimisation(settings, objective.model, plan.updates)
     return Trainer(
-        ThroughTime(model) if carries_state else WindowByWindow(model),
+        objective,
         windows,
         plan,
         optimisation,

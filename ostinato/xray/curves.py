@@ -39,13 +39,13 @@ def plot_losses(records: list[dict[str, Any]], unit: str) -> Any:
     figure = Figure(figsize=(7, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    updates, bits = _training(records)
+    updates, bits = _training(records, unit)
     axes.plot(updates, bits, color="#9db4d6", linewidth=1.2, label="training")
     _plot_validation(axes, *_validation(records, unit))
     axes.margins(y=0.12)
     _focus(axes, bits)
     axes.set_xlabel("update")
-    axes.set_ylabel(f"bits per {unit}")
+    axes.set_ylabel("length of a tour" if unit == "tour" else f"bits per {unit}")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
@@ -61,10 +61,15 @@ def _plot_validation(axes: Any, updates: list[int], bits: list[float]) -> None:
     axes.plot(updates, bits, color="#b3472f", linewidth=1.8, marker="o", ms=3.5, label=label)
 
 
-def _training(records: list[dict[str, Any]]) -> tuple[list[int], list[float]]:
+def _scale(unit: str) -> float:
+    """Nats to a bit; the loss of a tour is its length, and stays what it is."""
+    return 1.0 if unit == "tour" else _NATS_PER_BIT
+
+
+def _training(records: list[dict[str, Any]], unit: str) -> tuple[list[int], list[float]]:
     """Updates, and the training loss in bits."""
     found = [record for record in records if "nats_per_unit" in record]
-    bits = [record["nats_per_unit"] / _NATS_PER_BIT for record in found]
+    bits = [record["nats_per_unit"] / _scale(unit) for record in found]
     return [record["update"] for record in found], bits
 
 
@@ -72,7 +77,7 @@ def _validation(records: list[dict[str, Any]], unit: str) -> tuple[list[int], li
     """Updates, and the validation loss in bits."""
     found = [record for record in records if "validation" in record]
     figures = [record["validation"] for record in found]
-    bits = [one.get(f"bits_per_{unit}", one["nats_per_unit"] / _NATS_PER_BIT) for one in figures]
+    bits = [one.get(f"bits_per_{unit}", one["nats_per_unit"] / _scale(unit)) for one in figures]
     return [record["update"] for record in found], bits
 
 

@@ -7,10 +7,16 @@ import pytest
 
 from ostinato.cli.commands import COMMANDS
 from ostinato.cli.main import main
+from ostinato.tasks.planning_settings import PlanningSettings
 from ostinato.tasks.text_settings import TextSettings
 
+TASKS = {"text": TextSettings, "planning": PlanningSettings}
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "text", "--help"], ["--version"]])
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["train", "text", "--help"], ["train", "planning", "--help"], ["--version"]],
+)
 def test_help_needs_no_torch(arguments: list[str]) -> None:
     program = (
         "import sys; from ostinato.cli.main import main; code = main(sys.argv[1:]); "
@@ -32,15 +38,19 @@ def test_every_command_explains_itself(command, capsys: pytest.CaptureFixture[st
     assert f"usage: ostinato {command.name}" in capsys.readouterr().out
 
 
-def test_help_of_training_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["train", "text", "--help"]) == 0
+@pytest.mark.parametrize(("task", "settings"), TASKS.items())
+def test_help_of_training_names_every_setting(
+    task: str, settings: type, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", task, "--help"]) == 0
     page = capsys.readouterr().out
-    options = [f"--{name.replace('_', '-')}" for name in (*TextSettings.model_fields, "config")]
+    options = [f"--{name.replace('_', '-')}" for name in (*settings.model_fields, "config")]
     assert [option for option in options if option not in page] == []
 
 
-def test_every_setting_has_a_description() -> None:
-    fields = TextSettings.model_fields
+@pytest.mark.parametrize("settings", TASKS.values())
+def test_every_setting_has_a_description(settings: type) -> None:
+    fields = settings.model_fields
     assert [name for name, field in fields.items() if not field.description] == []
 
 

@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 import torch
 
+from ostinato.tasks.planning_settings import PlanningSettings
 from ostinato.tasks.text_settings import TextSettings
 
 Load = Callable[[str], ModuleType]
@@ -131,6 +132,13 @@ def test_settings_of_recipes_are_settings_of_text(recipe: Load, name: str, setti
     chosen = getattr(recipe(name), settings)
     fields = {option.replace("-", "_"): value for option, value in chosen.items()}
     assert TextSettings(data="text.txt", **fields).schedule == chosen["schedule"]
+
+
+@pytest.mark.parametrize("name", ["hull-5", "hull-5-50", "delaunay-5", "tsp-10", "tsp-20-rewards"])
+def test_settings_of_recipes_are_settings_of_planning(recipe: Load, name: str) -> None:
+    chosen = recipe("pointer_networks").RECIPES[name]
+    fields = {option.replace("-", "_"): value for option, value in chosen.items()}
+    assert PlanningSettings(**fields).points == chosen["points"]
 
 
 @pytest.mark.parametrize("name", ["tiny_shakespeare", "tiny_shakespeare_transformer"])

@@ -1,0 +1,212 @@
+"""`ostinato train planning` and `ostinato plan`; `resume` and `evaluate` of planners."""
+
+import statistics
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+from pydantic import Field
+
+from ostinato.cli.evaluate import EvaluateArguments, print_json
+from ostinato.cli.figures import describe_figures
+from ostinato.cli.parsing import RunFolder, defaults_from_config, parse
+from ostinato.cli.processes import is_first_process
+from ostinato.cli.tasks_of_runs import refuse_options
+from ostinato.cli.train import ResumeArguments
+from ostinato.errors import SettingsError
+from ostinato.tasks.planning_settings import PlanningSettings
+from ostinato.tasks.settings import CheckedModel
+
+if TYPE_CHECKING:
+    from ostinato.data.planning.problems import Answer
+    from ostinato.tasks.planning import PlanningRun
+
+PointsFile = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="POINTS.csv")]
+
+
+class TrainPlanningArguments(PlanningSettings):
+    """The settings of a planner, and where to take them from."""
+
+    config: Path | None = Field(
+        None, description="TOML file of settings, by their names; options here override it."
+    )
+
+    def settings(self) -> PlanningSettings:
+        """The settings alone."""
+        names = PlanningSettings.model_fields
+        return PlanningSettings(**{name: getattr(self, name) for name in names})
+
+
+class PlanArguments(CheckedModel):
+    """A run, the points to plan with, and how."""
+
+    run: RunFolder = Field(description="Folder of the run.")
+    points: PointsFile = Field(
+        description="A row a point, `x,y`, of any scale; a first row of names is passed over."
+    )
+    figure: Path | None = Field(
+        None, description="PNG file to draw the points and both answers in. None: no picture."
+    )
+    samples: int | None = Field(
+        None,
+        ge=1,
+        description="Draw so many answers and keep the best. None: one, greedily.",
+    )
+    seed: int = Field(0, ge=0, description="The same seed draws the same answers.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where to compute. auto: the GPU if there is one."
+    )
+
+
+def train_planning(arguments: list[str]) -> None:
+    """Train one planner, or one for each of several seeds, and tell what came of it."""
+    options = parse(
+        TrainPlanningArguments,
+        arguments,
+        command="train planning",
+        description="Train a planner on examples made while training.",
+        default=defaults_from_config(TrainPlanningArguments, PlanningSettings, arguments),
+    )
+    settings = options.settings()
+    if settings.seeds > 1:
+        _train_seeds(settings)
+    else:
+        _report(_train_one(settings))
+
+
+def plan(arguments: list[str]) -> None:
+    """Print the answer to a person's own points."""
+    options = parse(
+        PlanArguments,
+        arguments,
+        command="plan",
+        description="Let a run's planner answer to your own points: prints row numbers counted "
+        "from 0, in order, one a line; of a triangulation a triangle a line.",
+    )
+    if options.figure is not None and options.figure.suffix.lower() != ".png":
+        raise SettingsError(f"--figure writes PNG: name it OUT.png, not {options.figure.name}")
+    from ostinato.data.planning.points_file import read_points
+    from ostinato.tasks import planning
+
+    run = planning.load_planner(options.run, device=options.device)
+    points = read_points(options.points, run.problem)
+    (answer,) = planning.predict(
+        run.network, run.problem, [points], samples=options.samples, seed=options.seed
+    )
+    _print_answer(answer)
+    if options.figure is not None:
+        from ostinato.tasks.planning_figure import draw_beside_best
+
+        told = draw_beside_best(run.problem, points, answer, options.figure)
+        print(f"{told}: {options.figure}", file=sys.stderr)
+
+
+def resume_planning(options: ResumeArguments) -> None:
+    """Go on with a planner."""
+    refuse_options(options, "planning", "cell")
+    from ostinato.cli.progress import watch_run
+    from ostinato.tasks import planning
+    from ostinato.tasks.planning_folder import settings_of
+
+    with watch_run(settings_of(options.run).unit) as observer:
+        run = planning.resume(
+            options.run,
+            device=options.device,
+            threads=options.threads,
+            workers=options.workers,
+            observer=observer,
+        )
+    _report(run)
+
+
+def evaluate_planning(options: EvaluateArguments) -> None:
+    """Print how well a planner plans."""
+    refuse_options(options, "planning", "cell", "part")
+    if len(options.data) > 1:
+        raise SettingsError(f"give one file of instances, got {len(options.data)}")
+    from ostinato.cli.progress import watch_run
+    from ostinato.tasks import planning
+
+    data = options.data[0] if options.data else None
+    with watch_run("pointer") as observer:
+        run = planning.load_planner(options.run, device=options.device)
+        if data is not None and data.endswith(".tsp"):
+            figures = run.evaluate_tsplib(data)
+        else:
+            figures = run.evaluate(data, observer=observer)
+    if options.json_line:
+        print_json(figures)
+        return
+    print(f"{data or 'fixed instances'}: {describe_figures(figures)}")  # pyright: ignore[reportArgumentType]
+    print(f"instances: {figures['instances']:,}")
+    for name, words in _BESIDE.items():
+        if figures.get(name) is not None:
+            print(f"{words}: mean length {figures[name]:.4g}")
+
+
+_BESIDE = {
+    "best_length": "best known tours",
+    "farthest_insertion_length": "farthest insertion",
+    "nearest_neighbour_length": "nearest neighbour",
+}
+
+
+def _print_answer(answer: "Answer") -> None:
+    for row in answer.reshape(len(answer), -1).tolist():
+        print(*row)
+
+
+def _train_one(settings: PlanningSettings) -> "PlanningRun":
+    from ostinato.cli.progress import watch_run
+    from ostinato.tasks import planning
+
+    with watch_run(settings.unit) as observer:
+        return planning.train(settings, observer)
+
+
+def _train_seeds(settings: PlanningSettings) -> None:
+    """One run a seed, then mean and deviation of their best validations."""
+    best = []
+    for seed in range(settings.seed, settings.seed + settings.seeds):
+        folder = None
+        if settings.run is not None:
+            folder = settings.run.with_name(f"{settings.run.name}-seed-{seed}")
+        run = _train_one(settings.model_copy(update={"seed": seed, "seeds": 1, "run": folder}))
+        if is_first_process():
+            figures = _best_figures(run)
+            print(f"seed {seed}: {run.folder}  {describe_figures(figures)}")
+            best.append(figures)
+    for name in ("accuracy", settings.kind.measure, "optimality_gap") if best else ():
+        values = [figures[name] for figures in best]
+        print(
+            f"validation {name} of {len(values)} runs: mean {statistics.mean(values):.4f}, "
+            f"standard deviation {statistics.stdev(values):.4f}"
+        )
+
+
+def _best_figures(run: "PlanningRun") -> dict[str, float]:
+    from ostinato.tasks.run_folder import summarise
+
+    return summarise(run.folder).best
+
+
+def _report(run: "PlanningRun") -> None:
+    """The figures, and where everything lies."""
+    if not is_first_process():
+        return
+    from ostinato.tasks.run_folder import summarise
+
+    summary = summarise(run.folder)
+    if summary.best:
+        print(
+            f"best validation, after update {summary.best_update:,} (its weights are kept): "
+            f"{describe_figures(summary.best)}"
+        )
+    print(f"run:          {run.folder}")
+    if run.figure.is_file():
+        print(f"loss picture: {run.figure}")
+    else:
+        print("no loss picture (it needs: pip install 'ostinato[figures]')", file=sys.stderr)
+    print(f"plan:         ostinato plan {run.folder} POINTS.csv")
+    print(f"judge:        ostinato evaluate {run.folder}")

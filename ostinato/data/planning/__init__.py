@@ -1,0 +1,1 @@
+"""Planning problems: examples made while training, their answers, and a person's own points."""

@@ -1,0 +1,117 @@
+"""The answers that a network is trained on, and those it is judged by."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ostinato.data.planning.held_karp import MOST_POINTS, shortest_tours
+from ostinato.data.planning.heuristics import two_opt
+from ostinato.data.planning.problems import Answer, Points, Problem, normal_form
+from ostinato.errors import missing_extra
+
+EXACT_IN_TRAINING = 13
+"""Points up to which a tour to train on is the shortest one; above it is that of `two_opt`."""
+_SEARCH_S = 1.0
+_LARGEST_DISTANCE = 65_535
+
+
+def training_answers(problem: Problem, points: Sequence[Points]) -> list[Answer]:
+    """An answer to learn from for each instance: the same ones whenever they are asked for.
+
+    Exact, but for tours of more than `EXACT_IN_TRAINING` points, which are those of `two_opt`.
+    """
+    return _answers(problem, points, _training_tours)
+
+
+def best_answers(problem: Problem, points: Sequence[Points]) -> list[Answer]:
+    """The best answer known for each instance.
+
+    Exact, but for tours of more than 20 points, which the library fast-tsp searches for a second.
+
+    Args:
+        problem: what to answer.
+        points: of each instance (points, coordinates).
+
+    Raises:
+        MissingExtraError: scipy or fast-tsp is needed and not installed.
+    """
+    return _answers(problem, points, _best_tours)
+
+
+def how_good(problem: Problem, most_points: int) -> str:
+    """In a word, what `best_answers` gives for up to so many points."""
+    if problem.name == "tsp" and most_points > MOST_POINTS:
+        return f"best known (fast-tsp, a heuristic, above {MOST_POINTS} points)"
+    return "exact"
+
+
+def _answers(
+    problem: Problem,
+    points: Sequence[Points],
+    tours: Callable[[Points], Answer],
+) -> list[Answer]:
+    if problem.name == "tsp":
+        found = _by_size(points, tours)
+    else:
+        found = [_SOLVERS[problem.name](one) for one in points]
+    return [normal_form(problem, one, rows) for one, rows in zip(points, found, strict=True)]
+
+
+def _by_size(points: Sequence[Points], tours: Callable[[Points], Answer]) -> list[Answer]:
+    """Instances of one size go together."""
+    sizes = np.array([len(one) for one in points])
+    found: list[Answer] = [np.empty(0, dtype=np.int64)] * len(points)
+    for size in set(sizes.tolist()):
+        places = np.flatnonzero(sizes == size).tolist()
+        together = tours(np.stack([points[place] for place in places]))
+        for place, tour in zip(places, together, strict=True):
+            found[place] = tour
+    return found
+
+
+def _training_tours(points: Points) -> Answer:
+    return shortest_tours(points) if points.shape[1] <= EXACT_IN_TRAINING else two_opt(points)
+
+
+def _best_tours(points: Points) -> Answer:
+    if points.shape[1] <= MOST_POINTS:
+        return shortest_tours(points)
+    return np.stack([_searched_tour(one) for one in points])
+
+
+def _searched_tour(points: Points) -> Answer:
+    try:
+        import fast_tsp
+    except ImportError as problem:
+        raise missing_extra("fast-tsp", "planning") from problem
+    distances = np.sqrt(((points[:, None] - points[None]) ** 2).sum(-1))
+    whole = np.rint(distances / distances.max() * _LARGEST_DISTANCE).astype(np.int64)
+    return np.array(fast_tsp.find_tour(whole, _SEARCH_S), dtype=np.int64)
+
+
+def _hull(points: Points) -> Answer:
+    return _scipy_spatial().ConvexHull(points).vertices.astype(np.int64)
+
+
+def _delaunay(points: Points) -> Answer:
+    return _scipy_spatial().Delaunay(points).simplices.astype(np.int64)
+
+
+def _sorted(points: Points) -> Answer:
+    return np.argsort(points[:, 0], kind="stable")
+
+
+def _scipy_spatial() -> Any:
+    try:
+        from scipy import spatial
+    except ImportError as problem:
+        raise missing_extra("scipy", "planning") from problem
+    return spatial
+
+
+_SOLVERS: dict[str, Callable[[Points], Answer]] = {
+    "convex-hull": _hull,
+    "delaunay": _delaunay,
+    "sort": _sorted,
+}

@@ -1,0 +1,131 @@
+"""Files of instances, of points, and of TSPLIB: read back, and refused by line."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ostinato.data.planning.instance_file import format_instances, read_instances
+from ostinato.data.planning.labels import training_answers
+from ostinato.data.planning.points_file import read_points
+from ostinato.data.planning.problems import PROBLEMS
+from ostinato.data.planning.tsplib import read_tsplib, rounded_length
+from ostinato.errors import DataError
+
+HULL = PROBLEMS["convex-hull"]
+SQUARE = "0 0 1 0 1 1 0 1 0.5 0.4 output"
+TSPLIB = """NAME: tiny
+TYPE: TSP
+DIMENSION: 4
+EDGE_WEIGHT_TYPE: EUC_2D
+NODE_COORD_SECTION
+1 0.0 0.0
+2 0.0 3.4
+3 4.0 3.4
+4 4.0 0.0
+EOF
+"""
+
+
+def written(folder: Path, text: str, name: str = "file.txt") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_instances_are_read_back_exactly(tmp_path: Path, name: str) -> None:
+    problem, chance = PROBLEMS[name], np.random.default_rng(1)
+    points = [chance.random((count, problem.coordinates)) for count in (3, 5, 9)]
+    answers = training_answers(problem, points)
+    found = read_instances(written(tmp_path, format_instances(problem, points, answers)), problem)
+    assert [one.points.tolist() for one in found] == [one.tolist() for one in points]
+    assert [one.answer.tolist() for one in found] == [one.tolist() for one in answers]
+
+
+def test_instances_are_written_as_in_the_published_files() -> None:
+    points = [np.array([[0.0, 0.0], [1.0, 0.0], [0.5, 1.0]])]
+    answers = [np.array([0, 1, 2])]
+    assert format_instances(HULL, points, answers) == "0.0 0.0 1.0 0.0 0.5 1.0 output 1 2 3 1\n"
+
+
+def test_published_hulls_are_ours(real_data: Path) -> None:
+    path = real_data / "planning" / "convex_hull_5" / "convex_hull_5_test.txt"
+    instances = read_instances(path, HULL)
+    assert len(instances) == 10_000
+    exact = training_answers(HULL, [one.points for one in instances])
+    same = [np.array_equal(one.answer, hull) for one, hull in zip(instances, exact, strict=True)]
+    assert np.mean(same) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("0 0 1 0 1 output 1 2", "line 2: 5 numbers before 'output' are no whole points"),
+        ("0 0 1 x 1 1 output 1 2 3", "line 2: could not convert"),
+        ("0 0 1 0 1 nan output 1 2 3", "line 2, point 3: the coordinates must be finite"),
+        ("0 0 1 0 1 0 output 1 2 3", "line 2, point 3: the same point as point 2"),
+        (f"{SQUARE} 1 2 6 1", "line 2: the numbers after 'output' must be from 1 to 5"),
+        (f"{SQUARE} 1 2 3 2 1", "line 2: the answer names a point twice"),
+        (f"{SQUARE} 1 2 1", "line 2: the answer is no polygon"),
+        ("0 0 1 0 output 1 2 1", "line 2 has 2 points; convex-hull needs at least 3"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, line: str, told: str) -> None:
+    path = written(tmp_path, f"{SQUARE} 1 2 3 4 1\n{line}\n")
+    with pytest.raises(DataError, match=told):
+        read_instances(path, HULL)
+
+
+def test_a_line_without_an_answer_is_an_instance(tmp_path: Path) -> None:
+    (instance,) = read_instances(written(tmp_path, "0 0 1 0 1 1\n"), HULL)
+    assert instance.answer is None
+
+
+def test_points_are_read_with_or_without_names(tmp_path: Path) -> None:
+    rows = "10,-3\n 1e3, 4.5\n\n7,7\n"
+    expected = [[10.0, -3.0], [1000.0, 4.5], [7.0, 7.0]]
+    assert read_points(written(tmp_path, rows), HULL).tolist() == expected
+    assert read_points(written(tmp_path, f"x,y\n{rows}"), HULL).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ("0,0\n1,1\n", "has 2 points; convex-hull needs at least 3"),
+        ("", "has 0 points"),
+        ("0,0\n1,nan\n2,2\n", "line 2: a coordinate must be a finite number, got 'nan'"),
+        ("0,0\n1,inf\n2,2\n", "line 2: a coordinate must be a finite number, got 'inf'"),
+        ("x,y\n0,0\n1,two\n2,2\n", "line 3: a coordinate must be a finite number, got 'two'"),
+        ("0,0\n1,2\n0,0\n", "line 3: the same point as line 1"),
+        ("0,0\n1,2,3\n4,5\n", "line 2: a point of convex-hull has 2 coordinates, got 3: 1,2,3"),
+        ("0,0\n1,1\n2,2\n", "all points lie on one line"),
+    ],
+)
+def test_bad_points_are_refused_with_reason_and_line(tmp_path: Path, rows: str, told: str) -> None:
+    with pytest.raises(DataError, match=told):
+        read_points(written(tmp_path, rows), HULL)
+
+
+def test_points_of_a_file_that_is_not_there_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is no file"):
+        read_points(tmp_path / "none.csv", HULL)
+
+
+def test_tsplib_is_read_with_its_best_known_length(tmp_path: Path) -> None:
+    written(tmp_path, "other : 7\ntiny : 14\n", "solutions")
+    instance = read_tsplib(written(tmp_path, TSPLIB, "tiny.tsp"))
+    assert (instance.name, instance.length) == ("tiny", 14)
+    assert rounded_length(instance.points, np.arange(4)) == 3 + 4 + 3 + 4
+
+
+def test_tsplib_of_other_distances_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, TSPLIB.replace("EUC_2D", "GEO"), "tiny.tsp")
+    with pytest.raises(DataError, match="must be EUC_2D, points in the plane, got GEO"):
+        read_tsplib(path)
+
+
+def test_tsplib_with_missing_points_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, TSPLIB.replace("DIMENSION: 4", "DIMENSION: 5"), "tiny.tsp")
+    with pytest.raises(DataError, match="DIMENSION is 5, but it holds 4 points"):
+        read_tsplib(path)
