@@ -12,32 +12,21 @@ in the cache between rounds wherever they fit.
 """
 
 import argparse
-import ctypes
 from collections.abc import Callable
 from statistics import median
 
 import torch
+from peers.peak import compiled, multiply_adds_a_second, pointer, size
 from peers.turns import rounds_of
 
-from ostinato.engine.cpu.machine_code import machine_code
 from ostinato.engine.cpu.products import Kernel, address, pack, rounding_address
 from ostinato.engine.cpu.target import host_target
-from ostinato.engine.cpu.writer import Writer, declarations
+from ostinato.engine.cpu.writer import Writer
 
 ROWS = (1, 4, 8, 16, 32, 64, 2048)
 SHAPES = ((128, 512), (256, 1024), (512, 2048), (512, 512), (2048, 512))
-PEAK_SUMS, PEAK_TURNS = 12, 20_000
 
 Work = Callable[[], object]
-size, pointer = ctypes.c_int64, ctypes.c_void_p
-
-
-def compiled(arguments: str, writer: Writer, *kinds: type) -> Callable[..., None]:
-    """A function of machine code from the body in `writer`."""
-    body = "\n".join(writer.entry + writer.lines)
-    text = f"{declarations(writer.target)}\ndefine void @run({arguments}) {{\nentry:\n{body}\n"
-    code = machine_code(text + "  ret void\n}\n", writer.target)
-    return ctypes.CFUNCTYPE(None, *kinds)(code.address("run"))
 
 
 def all_panels(kernel: Kernel) -> Callable[..., None]:
@@ -85,26 +74,6 @@ def torch_work(rows: torch.Tensor, weight: torch.Tensor) -> Work:
     return lambda: torch.mm(rows, weight, out=result)
 
 
-def peak(limit: float) -> float:
-    """GFLOP/s of multiply-adds without any memory."""
-    writer = Writer(host_target())
-    lanes = writer.target.lanes
-    sums = [writer.slot(writer.target.vector) for _ in range(PEAK_SUMS)]
-    places = [writer.at("%numbers", index * lanes) for index in range(PEAK_SUMS)]
-    factor = writer.load("%numbers")
-    for slot, place in zip(sums, places, strict=True):
-        writer.store(writer.load(place), slot)
-    with writer.loop(0, PEAK_TURNS):
-        for slot in sums:
-            writer.store(writer.multiply_add(factor, factor, writer.load(slot)), slot)
-    for slot, place in zip(sums, places, strict=True):
-        writer.store(writer.load(slot), place)
-    run = compiled("ptr %numbers", writer, pointer)
-    numbers = torch.zeros(PEAK_SUMS * lanes)
-    fastest = min(rounds_of([lambda: run(numbers.data_ptr())], limit))[0]
-    return 2 * PEAK_SUMS * PEAK_TURNS * lanes / fastest / 1e9
-
-
 def table_row(count: int, depth: int, columns: int, kernels: list[Kernel], limit: float) -> str:
     rows, weight = torch.randn(count, depth), torch.randn(depth, columns)
     works = [torch_work(rows, weight), *(our_work(rows, weight, kernel) for kernel in kernels)]
@@ -126,7 +95,8 @@ def main() -> None:
     torch.manual_seed(0)
     target = host_target()
     kernels = [Kernel(target, settings.vectors), Kernel(target, settings.vectors, "bfloat16")]
-    print(f"{target.name}, {settings.vectors} vectors; peak {peak(0.5):.1f} GFLOP/s in float32")
+    peak = 2e-9 * multiply_adds_a_second()
+    print(f"{target.name}, {settings.vectors} vectors; peak {peak:.1f} GFLOP/s in float32")
     print(" rows     K  columns  torch.mm     float  bfloat16   float/mm   bf16/mm")
     for count in ROWS:
         for depth, columns in SHAPES:

@@ -1,1 +1,3 @@
-"""What others do, or what one would write by hand: the other side of a comparison."""
+"""The other side of a comparison: what others do, or what one would write by hand; and how the two
+sides are compared.
+"""

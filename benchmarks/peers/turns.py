@@ -1,11 +1,26 @@
-"""Two works in turns, in one process: what is printed is a ratio, not a time."""
+"""Two works in turns, warm: what is printed is a ratio, not a time.
+
+A work that runs in another process tells its own seconds; any other is timed here.
+"""
 
 import time
 from collections.abc import Callable, Sequence
 from statistics import median
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 _FEWEST_ROUNDS = 5
+
+
+@runtime_checkable
+class TellsSeconds(Protocol):
+    """A work with a clock of its own."""
+
+    def seconds(self) -> float:
+        """Work once; the seconds that it took."""
+        ...
+
+
+Work = Callable[[], object] | TellsSeconds
 
 
 class Turns(NamedTuple):
@@ -18,7 +33,7 @@ class Turns(NamedTuple):
     rounds: int
 
 
-def take_turns(ours: Callable[[], object], peer: Callable[[], object], seconds: float) -> Turns:
+def take_turns(ours: Work, peer: Work, seconds: float) -> Turns:
     """Run both, one after the other, for so many seconds, after each ran twice."""
     rounds = rounds_of([ours, peer], seconds, warm=2, fewest=_FEWEST_ROUNDS)
     best = [min(times) for times in zip(*rounds, strict=True)]
@@ -27,19 +42,21 @@ def take_turns(ours: Callable[[], object], peer: Callable[[], object], seconds: 
 
 
 def rounds_of(
-    works: Sequence[Callable[[], object]], limit: float, *, warm: int = 1, fewest: int = 1
+    works: Sequence[Work], limit: float, *, warm: int = 1, fewest: int = 1
 ) -> list[tuple[float, ...]]:
     """Seconds of each work, in turns, until the limit is reached; `warm` turns come before."""
     for _ in range(warm):
         for work in works:
-            work()
+            _seconds_of(work)
     end, rounds = time.perf_counter() + limit, list[tuple[float, ...]]()
     while len(rounds) < fewest or time.perf_counter() < end:
         rounds.append(tuple(_seconds_of(work) for work in works))
     return rounds
 
 
-def _seconds_of(work: Callable[[], object]) -> float:
+def _seconds_of(work: Work) -> float:
+    if isinstance(work, TellsSeconds):
+        return work.seconds()
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
