@@ -5,7 +5,7 @@ A request is a line of JSON on standard input, an answer one on standard output:
     {"prepare": options, "arrays": NPZ, "results": NPZ}    what it computed first is in `results`
         -> {"compile_seconds": ..}
     {"run": true}
-        -> {"seconds": ..}
+        -> {"wall": .., "processor": ..}    seconds
 """
 
 import json
@@ -35,7 +35,10 @@ def serve(prepare: Callable[[dict[str, Any], Arrays], Prepared]) -> None:
             answer = {"compile_seconds": compile_seconds}
         else:
             assert work is not None
-            started = time.perf_counter()
+            began, used = time.perf_counter(), time.process_time()
             work()
-            answer = {"seconds": time.perf_counter() - started}
+            answer = {
+                "wall": time.perf_counter() - began,
+                "processor": time.process_time() - used,
+            }
         print(json.dumps(answer), file=answers, flush=True)

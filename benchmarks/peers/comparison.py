@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from peers.elsewhere import PeerMissingError
 from peers.peak import multiply_adds_a_second
 from peers.records import RECORDS, Record, write
-from peers.turns import Work, take_turns
+from peers.turns import take_turns
 
 
 class Case(NamedTuple):
@@ -23,25 +24,27 @@ class Case(NamedTuple):
 
     `aims`: the ratios peer / ours to reach, on one thread and on two; None where nobody set one.
     `multiply_adds`: what the products of one turn need; None: no limit is stated.
-    `tolerance`: how far the results of both may lie apart; None: they are not alike.
+    `tolerance`: how far the results of both may lie apart, as a share of the largest number in
+    each; None: they are not alike. A result is a tensor, or tensors by name.
     """
 
     name: str
     peer_name: str
-    ours: Work
-    peer: Work
+    ours: Callable[[], Any]
+    peer: Callable[[], Any]
     aims: tuple[float | None, float | None] = (None, None)
     multiply_adds: int | None = None
     tolerance: float | None = 2e-3
 
 
 class Settings(NamedTuple):
-    """How to measure. `records`: the file that gets a line a case; None: none is written."""
+    """How to measure. `busy`: by the processor's seconds; `records`: gets a line a case."""
 
     threads: int
     seconds: float
     only: str
-    records: Path | None
+    busy: bool
+    records: Path
 
 
 def parser_of(description: str | None, *, seconds: float = 2.0) -> argparse.ArgumentParser:
@@ -50,13 +53,20 @@ def parser_of(description: str | None, *, seconds: float = 2.0) -> argparse.Argu
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=seconds, help="for each case")
     parser.add_argument("--only", default="", help="cases whose name holds this text")
+    parser.add_argument(
+        "--busy",
+        action="store_true",
+        help="others use this machine: count the processor's time (one thread only)",
+    )
     parser.add_argument("--records", type=Path, default=RECORDS, help="a line a case is added")
     return parser
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
+    if options.busy and options.threads != 1:
+        raise SystemExit("--busy counts the time of one processor: --threads 1")
     torch.set_num_threads(options.threads)
-    return Settings(options.threads, options.seconds, options.only, options.records)
+    return Settings(options.threads, options.seconds, options.only, options.busy, options.records)
 
 
 def compare_all(makers: Iterable[Callable[[], Case]], settings: Settings, script: str) -> None:
@@ -78,10 +88,10 @@ def compare_all(makers: Iterable[Callable[[], Case]], settings: Settings, script
 
 def compare(case: Case, settings: Settings, script: str) -> Record:
     """Check that both agree, let them take turns, and record what came."""
-    found = case.ours(), case.peer()  # pyright: ignore[reportCallIssue]
+    found = case.ours(), case.peer()
     if case.tolerance is not None:
-        torch.testing.assert_close(*found, rtol=case.tolerance, atol=case.tolerance)
-    turns = take_turns(case.ours, case.peer, settings.seconds)
+        check_agreement(*found, case.tolerance)
+    turns = take_turns(case.ours, case.peer, settings.seconds, processor=settings.busy)
     close: Any = getattr(case.peer, "close", None)
     if close is not None:
         close()
@@ -92,9 +102,18 @@ def compare(case: Case, settings: Settings, script: str) -> Record:
     record = Record.of(
         script, case.name, case.peer_name, settings.threads, turns, limit_seconds=limit, aim=aim
     )
-    if settings.records is not None:
-        write(record, settings.records)
+    write(record, settings.records)
     return record
+
+
+def check_agreement(ours: Any, peer: Any, tolerance: float) -> None:
+    """Raise AssertionError unless the results of both are the same, up to rounding."""
+    if isinstance(ours, Tensor):
+        ours, peer = {"result": ours}, {"result": peer}
+    assert set(ours) == set(peer), f"{sorted(ours)} and {sorted(peer)}"
+    for name, found in ours.items():
+        largest = float(peer[name].abs().max())
+        torch.testing.assert_close(found, peer[name], rtol=0, atol=tolerance * largest)
 
 
 def line_of(record: Record) -> str:
