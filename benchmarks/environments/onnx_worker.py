@@ -129,10 +129,10 @@ def steps_work(session: Any, step_input: np.ndarray, steps: int) -> Any:
 
 
 def prepare(options: dict[str, Any], arrays: Arrays) -> Prepared:
-    started = time.perf_counter()
+    used = time.process_time()
     model = _MODELS[options["form"]](arrays)
     session = session_of(model, options["threads"])
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - used
     if options["form"] == "sequence":
         return sequence_work(session, arrays["inputs"]), seconds
     return steps_work(session, arrays["inputs"], options["steps"]), seconds

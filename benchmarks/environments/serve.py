@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 Arrays = Mapping[str, np.ndarray]
-Prepared = tuple[Callable[[], Arrays], float]  # what to run; seconds that its compilation took
+Prepared = tuple[Callable[[], Arrays], float]  # what to run; the processor's seconds to compile it
 
 
 def serve(prepare: Callable[[dict[str, Any], Arrays], Prepared]) -> None:
