@@ -74,7 +74,8 @@ def record_cost(case: str, ours: float, peer: float, peer_name: str, settings: S
     turns = Turns(ours, peer, peer / ours, peer / ours, 1)
     aim = 1.0 if peer_name == "aim" else AIM_RATIO
     aimed = None if peer_name.startswith("JAX") else aim
-    write(Record.of("compilation", case, peer_name, 1, turns, aim=aimed), settings.records)
+    record = Record.of("compilation", case, peer_name, 1, turns, aim=aimed, processor=True)
+    write(record, settings.records)
 
 
 def beside_torch_compile(steps: int, ours: float, settings: Settings) -> None:

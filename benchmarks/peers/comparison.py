@@ -69,8 +69,11 @@ def settings_of(options: argparse.Namespace) -> Settings:
     return Settings(options.threads, options.seconds, options.only, options.busy, options.records)
 
 
-def compare_all(makers: Iterable[Callable[[], Case]], settings: Settings, script: str) -> None:
+def compare_all(
+    makers: Iterable[Callable[[], Case]], settings: Settings, script: str
+) -> list[Record]:
     """Print a line a case, and record it."""
+    records = []
     peak = multiply_adds_a_second()
     print(f"{settings.threads} thread(s); peak of one: {2e-9 * peak:.1f} GFLOP/s in float32")
     titles = "ours ms  peer ms limit ms  ratio  median  aim  possible"
@@ -81,9 +84,11 @@ def compare_all(makers: Iterable[Callable[[], Case]], settings: Settings, script
             case = make()
             if settings.only not in case.name:
                 continue
-            print(line_of(compare(case, settings, script)), flush=True)
+            records.append(compare(case, settings, script))
+            print(line_of(records[-1]), flush=True)
         except PeerMissingError as reason:
             print(f"skipped: {reason}", flush=True)
+    return records
 
 
 def compare(case: Case, settings: Settings, script: str) -> Record:
@@ -100,7 +105,14 @@ def compare(case: Case, settings: Settings, script: str) -> Record:
         limit = case.multiply_adds / multiply_adds_a_second() / settings.threads
     aim = case.aims[settings.threads - 1] if settings.threads <= 2 else None
     record = Record.of(
-        script, case.name, case.peer_name, settings.threads, turns, limit_seconds=limit, aim=aim
+        script,
+        case.name,
+        case.peer_name,
+        settings.threads,
+        turns,
+        limit_seconds=limit,
+        aim=aim,
+        processor=settings.busy,
     )
     write(record, settings.records)
     return record

@@ -15,24 +15,29 @@ import ostinato
 
 
 def regularised_lstm(
-    cell: ostinato.LSTMCell, inputs: Tensor, mask: Tensor, keep: Sequence[Tensor]
+    cell: ostinato.LSTMCell,
+    inputs: Tensor,
+    mask: Tensor | None = None,
+    keep: Sequence[Tensor] | None = None,
 ) -> Tensor:
-    """A layer-normalised LSTM with recurrent dropout (one mask) and zoneout (a mask a step)."""
+    """A layer-normalised LSTM, with recurrent dropout (one mask) and zoneout (a mask a step)."""
     size: int = cell.hidden_size
     hidden = memory = inputs.new_zeros(inputs.shape[0], size)
     projected = F.layer_norm(F.linear(inputs, cell.weight_ih), (4 * size,), cell.norm_ih.weight)
     projected = (projected + cell.bias_ih).unbind(1)
-    keep_hidden, keep_memory = (part.unbind(1) for part in keep)
+    kept = None if keep is None else [part.unbind(1) for part in keep]
     weight, gain = cell.weight_hh.t(), cell.norm_hh.weight
     outputs = []
     for t, step in enumerate(projected):
-        recurrent = F.layer_norm(torch.mm(hidden * mask, weight), (4 * size,), gain)
+        seen = hidden if mask is None else hidden * mask
+        recurrent = F.layer_norm(torch.mm(seen, weight), (4 * size,), gain)
         entry, forget, candidate, out = (step + recurrent).chunk(4, 1)
         following = torch.sigmoid(forget) * memory
         following = following + torch.sigmoid(entry) * torch.tanh(candidate)
         normed = F.layer_norm(following, (size,), cell.norm_memory.weight, cell.norm_memory.bias)
-        hidden = torch.lerp(torch.sigmoid(out) * torch.tanh(normed), hidden, keep_hidden[t])
-        memory = torch.lerp(following, memory, keep_memory[t])
+        new = torch.sigmoid(out) * torch.tanh(normed)
+        hidden = new if kept is None else torch.lerp(new, hidden, kept[0][t])
+        memory = following if kept is None else torch.lerp(following, memory, kept[1][t])
         outputs.append(hidden)
     return torch.stack(outputs, 1)
 

@@ -17,7 +17,10 @@ RECORDS = ROOT / ".benchmarks" / "records.jsonl"
 
 @dataclass(frozen=True)
 class Record:
-    """One case on one day. Seconds of the fastest; `ratio` of these; `median` over the rounds."""
+    """One case on one day. Seconds of the fastest; `ratio` of these; `median` over the rounds.
+
+    `clock`: whose seconds, the "wall"'s or the "processor"'s. `commit`: of the package.
+    """
 
     script: str
     case: str
@@ -29,6 +32,7 @@ class Record:
     median: float
     limit_seconds: float | None
     aim: float | None
+    clock: str
     machine: str
     commit: str
     day: str
@@ -44,6 +48,7 @@ class Record:
         *,
         limit_seconds: float | None = None,
         aim: float | None = None,
+        processor: bool = False,
     ) -> "Record":
         return cls(
             script,
@@ -56,6 +61,7 @@ class Record:
             turns.middle,
             limit_seconds,
             aim,
+            "processor" if processor else "wall",
             machine(),
             commit(),
             date.today().isoformat(),
