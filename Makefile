@@ -53,8 +53,8 @@ docs: .venv/docs ## build the documentation in docs/_build/html
 	$(BIN)/sphinx-build -q -W --keep-going docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
-bench: .venv/tools ## the benchmarks, one after the other
-	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+bench: .venv/tools ## the benchmarks, one after the other, and the table of what they compared
+	for script in $(filter-out benchmarks/table.py,$(wildcard benchmarks/*.py)) benchmarks/table.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 clean: ## remove what was built (runs stay)
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist docs/_build *.egg-info
+	rm -rf .venv .peers .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist docs/_build *.egg-info

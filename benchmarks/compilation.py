@@ -34,7 +34,7 @@ import ostinato
 
 SIZE = 128
 AIM_TOTAL, AIM_TRACING, AIM_RATIO = 0.5, 0.1, 100.0
-NAME = "GRU h=128, reset before the product"
+NAME = "GRU h=128 n=32 T={}, reset before the product"
 
 Costs = dict[str, dict[str, float]]
 
@@ -95,9 +95,9 @@ def beside_torch_compile(steps: int, ours: float, settings: Settings) -> None:
     trained(loop(x))
     taken = time.process_time() + children_seconds() - used
     print(f"\ntorch.compile of the loop, T={steps}: {taken:.1f} s, {taken / ours:.0f} times ours")
-    record_cost(f"{NAME}: compilation", ours, taken, "torch.compile", settings)
+    record_cost(f"{NAME.format(steps)}: compilation", ours, taken, "torch.compile", settings)
     case = Case(
-        NAME,
+        NAME.format(steps),
         "torch.compile of a loop",
         lambda: trained(layer(x)[0]),
         lambda: trained(loop(x)),
