@@ -13,6 +13,7 @@ What was measured is kept in a file; a second run draws it and measures only wha
 import argparse
 import json
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,7 +31,7 @@ AXES = {
     "h": (16, 32, 64, 128, 256, 512),
 }
 TITLES = {"T": "steps T", "n": "samples n", "h": "hidden size h"}
-MEMORY_STEPS, MEMORY_SIZE = (64, 256, 1024), 256
+MEMORY_STEPS, MEMORY_SIZE, MEMORY_RANGE = (64, 256, 1024), 256, (10, 2000)
 OURS, THEIRS, LIMIT, INK = "#0b6e99", "#d9822b", "#9aa0a6", "#3c4043"
 
 
@@ -85,7 +86,8 @@ def draw(points: Points, output: Path) -> None:
     mpl.use("agg")
     import matplotlib.pyplot as plt
 
-    plt.rcParams.update({"font.size": 9, "axes.edgecolor": LIMIT, "text.color": INK})
+    plt.rcParams.update({"font.size": 9, "axes.edgecolor": LIMIT})
+    plt.rcParams.update(dict.fromkeys(("text.color", "axes.labelcolor"), INK))
     figure, grid = plt.subplots(4, 3, figsize=(9, 10.4), layout="constrained")
     for row, name in zip(grid, NAMES, strict=False):
         for panel, axis in zip(row, AXES, strict=True):
@@ -99,10 +101,20 @@ def draw(points: Points, output: Path) -> None:
         title = f"{name}  (n 32, h {MEMORY_SIZE})"
         panel.set_title(title, fontsize=9, loc="left", color=INK)
         panel.set_xlabel(TITLES["T"])
+        panel.set_ylim(*MEMORY_RANGE)
     grid[3][0].set_ylabel("MB at the peak")
     add_legend(figure, grid[0][0])
+    save_small(figure, output)
+
+
+def save_small(figure: Any, output: Path) -> None:
+    """A PNG of 64 colours, which is what so few lines need."""
+    from PIL import Image
+
     output.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(output, dpi=110, pil_kwargs={"optimize": True})
+    whole = BytesIO()
+    figure.savefig(whole, format="png", dpi=110)
+    Image.open(whole).convert("RGB").quantize(64).save(output, format="PNG", optimize=True)
 
 
 def draw_panel(panel: Any, points: Points, name: str, axis: str) -> None:
@@ -135,6 +147,7 @@ def tidy(panel: Any, values: list[int]) -> None:
 
     panel.set_xticks(values, [str(value) for value in values])
     panel.xaxis.set_minor_formatter(NullFormatter())
+    panel.yaxis.set_minor_formatter(NullFormatter())
     panel.tick_params(which="minor", length=0)
     panel.yaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:g}"))
     panel.grid(which="major", color="#e8eaed", linewidth=0.7)
