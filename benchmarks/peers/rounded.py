@@ -1,6 +1,7 @@
 """Our own engine with products in bfloat16, which no layer offers yet: from its inside."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from functools import lru_cache
 from typing import Any
 
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from ostinato.cells import Cell
 from ostinato.engine.cache import CellView, kind_of, target_for
+from ostinato.engine.compiled import _Compiled
 from ostinato.engine.cpu.recurrence import CompiledRecurrence
 from ostinato.engine.cpu.stepper import CompiledStepper
 from ostinato.engine.kinds import Kind
@@ -37,16 +39,14 @@ def rounded_training(cell: Cell, inputs: Tensor) -> Callable[[], Tensor]:
     marks = Marks(None, None, None, ())
     gradient = torch.randn(*inputs.shape[:2], cell.output_size)
     states = tensors(cell.initial_state(inputs.shape[0]))
+    wanted = [inputs, *cell.parameters()]
 
-    @torch.no_grad()
     def work() -> Tensor:
-        even = loop_of(kind, inputs, marks, reverse=False, backward=True)
-        loop = RoundedLoop(even.kind, even.marks, even.reverse, even.layout, even.backward)
-        given = [inputs, *states, *cell.parameters()]
-        memory = loop.run(given)
-        outputs = loop.results(memory)[0].clone()
-        loop.gradients(memory, given, [gradient, *(None for _ in states)])
-        return outputs
+        exact = loop_of(kind, inputs, marks, reverse=False, backward=True)
+        loop = RoundedLoop(**{each.name: getattr(exact, each.name) for each in fields(exact)})
+        outputs: Tensor = _Compiled.apply(loop, inputs, *states, *cell.parameters())[0]
+        torch.autograd.grad(outputs, wanted, gradient)
+        return outputs.detach()
 
     return work
 
