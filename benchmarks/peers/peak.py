@@ -41,9 +41,11 @@ class MultiplyAdds:
 
 @cache
 def multiply_adds_a_second(limit: float = 0.5) -> float:
-    """As measured once in this process, on one thread."""
+    """As measured once in this process, on one thread; by the wall, in turns too short to be
+    interrupted.
+    """
     count = _SUMS * _TURNS * host_target().lanes
-    return count / min(rounds_of([MultiplyAdds(count)], limit, processor=True))[0]
+    return count / min(rounds_of([MultiplyAdds(count)], limit))[0]
 
 
 def multiply_adds(layer: nn.Module | Mapping[str, Tensor], steps: int, *, trained: bool) -> int:
