@@ -17,7 +17,7 @@ from ostinato.engine.cpu.large_products import Product, product_stage, scratch_n
 from ostinato.engine.cpu.layout import Extent, Layout
 from ostinato.engine.cpu.loop_code import LoopCode, Room, Shapes, Walk, lies_of
 from ostinato.engine.cpu.panels import Lies, Operand
-from ostinato.engine.cpu.plan import At, Plan, Stage
+from ostinato.engine.cpu.plan import At, Plan, Stage, beside
 from ostinato.engine.cpu.target import Target
 from ostinato.engine.reuse import reuse_memory
 from ostinato.engine.stages import Buffer, OuterProduct, Place, Stages, cut_into_stages
@@ -44,6 +44,33 @@ class Prepared(NamedTuple):
     plan: Plan
     room: int
     buffers: tuple[Buffer, ...]
+
+
+class Pending(NamedTuple):
+    """A pass that is ready to run: its plan and the parts of memory that it works on."""
+
+    plan: Plan
+    memory: Memory
+
+    def run(self) -> None:
+        self.plan.run({part: tensor.data_ptr() for part, tensor in self.memory.items()})
+
+
+@lru_cache(maxsize=64)
+def _beside(one: Plan, other: Plan) -> Plan:
+    return beside(one, other)
+
+
+def run_both(one: Pending, other: Pending) -> None:
+    """Run two passes at once, the threads of the team shared between them."""
+    named = [("0 ", one.memory), ("1 ", other.memory)]
+    _beside(one.plan, other.plan).run(
+        {
+            prefix + part: tensor.data_ptr()
+            for prefix, memory in named
+            for part, tensor in memory.items()
+        }
+    )
 
 
 class CompiledRecurrence:
@@ -91,8 +118,8 @@ class CompiledRecurrence:
         states: Sequence[Tensor],
         parameters: Mapping[str, Tensor],
         given: Mapping[str, Tensor],
-    ) -> Memory:
-        """Run the loop.
+    ) -> tuple[Memory, "Pending"]:
+        """Prepare the loop.
 
         Args:
             layout: where rows lie.
@@ -102,7 +129,7 @@ class CompiledRecurrence:
             given: the other buffers of the traced form: R, I0, ..., M, K0, ...
 
         Returns:
-            The memory of the loop, from which `output` and `states` read.
+            The memory of the loop, from which `output` and `states` read once the pass has run.
         """
         memory: Memory = {"X": inputs, **given}
         for name, tensor in parameters.items():
@@ -112,8 +139,7 @@ class CompiledRecurrence:
             rows[layout.initial_row : layout.initial_row + layout.samples] = state
             memory[f"S{number}"] = rows
         self._know(parameters)
-        self._run(self._forward_plan(layout.extent), layout, memory)
-        return memory
+        return memory, self._pending(self._forward_plan(layout.extent), layout, memory)
 
     def _plan_forward(self, extent: Extent) -> Prepared:
         room = Room()
@@ -147,8 +173,8 @@ class CompiledRecurrence:
         output_gradient: Tensor,
         state_gradients: Sequence[Tensor | None],
         given: Mapping[str, Tensor],
-    ) -> Gradients:
-        """Run the loop back through time. It uses the memory up.
+    ) -> "Pending":
+        """Prepare the loop back through time. It uses the memory up.
 
         Args:
             layout: of the forward pass.
@@ -157,6 +183,9 @@ class CompiledRecurrence:
             state_gradients: of the final state, each (samples, width), in the layout's order; None
                 where nothing comes in.
             given: G0, ...: (rows, width), what comes in for the states after each step.
+
+        Returns:
+            The pass; once it has run, `gradients` finds what it gave.
         """
         memory |= {"GO": output_gradient, **given}
         for number, gradient in enumerate(state_gradients):
@@ -165,8 +194,11 @@ class CompiledRecurrence:
             for name in self._read_before():
                 memory[f"before {name}"] = layout.before(memory[name])
         self._new_gradients(layout, memory)
-        self._run(self._backward_plan(layout.extent), layout, memory)
-        count = len(state_gradients)
+        return self._pending(self._backward_plan(layout.extent), layout, memory)
+
+    def gradients(self, memory: Memory) -> Gradients:
+        """What a backward pass left in the memory."""
+        count = len(self.traced.state_widths)
         return Gradients(
             memory.get(self._input_gradient),
             [memory[f"D{number}"][1] for number in range(count)],
@@ -302,7 +334,7 @@ class CompiledRecurrence:
         buffers = [self.stages.buffers[name] for name in plan.parts if name in self.stages.buffers]
         return Prepared(plan, room.bytes, tuple(buffers))
 
-    def _run(self, prepared: Prepared, layout: Layout, memory: Memory) -> None:
+    def _pending(self, prepared: Prepared, layout: Layout, memory: Memory) -> "Pending":
         plan, room, buffers = prepared
         for buffer in buffers:
             if buffer.name not in memory:
@@ -311,12 +343,8 @@ class CompiledRecurrence:
             "room": torch.empty(room, dtype=torch.uint8, device="cpu"),
             "tables": layout.tables,
         }
-        plan.run(
-            {
-                part: (given[part] if part in given else memory[part]).data_ptr()
-                for part in plan.parts
-            }
-        )
+        held = {part: given[part] if part in given else memory[part] for part in plan.parts}
+        return Pending(plan, held)
 
     def _new(self, buffer: Buffer, layout: Layout) -> Tensor:
         first = {
