@@ -1,6 +1,9 @@
 """Decoding: from a next-step function and a state to tokens. It knows no model."""
 
+from ostinato.decoding.beam import Beam, penalty_of_length
+from ostinato.decoding.beam_search import Allowed, NextStepFor, beam_search
 from ostinato.decoding.generate import NextStep, generate
+from ostinato.decoding.hypothesis import Hypothesis
 from ostinato.decoding.sampling import (
     Sampling,
     keep_minimum_p,
@@ -12,13 +15,19 @@ from ostinato.decoding.sampling import (
 from ostinato.decoding.stop_strings import StopStrings
 
 __all__ = [
+    "Allowed",
+    "Beam",
+    "Hypothesis",
     "NextStep",
+    "NextStepFor",
     "Sampling",
     "StopStrings",
+    "beam_search",
     "generate",
     "keep_minimum_p",
     "keep_top_k",
     "keep_top_p",
     "penalise_repetition",
+    "penalty_of_length",
     "with_temperature",
 ]

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ostinato.decoding.checks import forbidden_mask, refuse_what_is_no_number
 from ostinato.decoding.sampling import Sampling
-from ostinato.errors import SettingsError, TrainingError
+from ostinato.errors import SettingsError
 
 NextStep = Callable[[Tensor, Any], tuple[Tensor, Any]]
 
@@ -63,9 +64,9 @@ def generate(
     for _ in range(length):
         log_probabilities, state = next_step(tokens, state)
         if banned is None:
-            banned = _mask(forbidden, log_probabilities)
+            banned = forbidden_mask(forbidden, log_probabilities)
         log_probabilities = log_probabilities.masked_fill(banned, -math.inf)
-        _refuse_what_is_no_number(log_probabilities)
+        refuse_what_is_no_number(log_probabilities)
         if sampling.repetition_penalty is not None and seen is None:
             seen = torch.zeros_like(log_probabilities, dtype=torch.bool)
         tokens = sampling.choose(log_probabilities, seen, generator)
@@ -77,28 +78,3 @@ def generate(
         yield tokens, finished
         if end_index is not None and bool(finished.all()):
             return
-
-
-def _refuse_what_is_no_number(log_probabilities: Tensor) -> None:
-    if not bool(log_probabilities.amax(-1).isfinite().all()):
-        raise TrainingError(
-            "the model's probabilities are no numbers, so that nothing can be drawn: its training "
-            "diverged; train again with a smaller learning rate, or clip the gradient (clip_norm)"
-        )
-
-
-def _mask(forbidden: Sequence[int], log_probabilities: Tensor) -> Tensor:
-    """Booleans (vocabulary,), True where a token is forbidden."""
-    vocabulary_size = log_probabilities.shape[-1]
-    unknown = [index for index in forbidden if not 0 <= index < vocabulary_size]
-    if unknown:
-        raise SettingsError(
-            f"forbidden tokens must be from 0 to {vocabulary_size - 1}, got {unknown[0]}"
-        )
-    mask = torch.zeros(vocabulary_size, dtype=torch.bool, device=log_probabilities.device)
-    mask[list(forbidden)] = True
-    if mask.all():
-        raise SettingsError(
-            f"all {vocabulary_size} tokens are forbidden, so that none can be drawn: allow one"
-        )
-    return mask
