@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from ostinato.data.corpus import Corpus, open_corpus, prepare_corpus, prepare_part
     from ostinato.data.documents import DocumentKind, TextReading
     from ostinato.data.evaluation_windows import EvaluationWindows
+    from ostinato.data.line_codec import LineCodec, learn_codec
+    from ostinato.data.pair_batches import BatchLimits, PairBatches
+    from ostinato.data.pair_part import PairCodec, PairPart, encode_pairs
+    from ostinato.data.pair_reading import Pairs, read_pairs
     from ostinato.data.pair_window import PairWindow, join_pairs
     from ostinato.data.splits import Split
     from ostinato.data.text_reading import Progress
@@ -30,12 +34,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BPETokeniser",
+    "BatchLimits",
     "ByteTokeniser",
     "CharacterTokeniser",
     "Corpus",
     "DocumentKind",
     "EvaluationWindows",
+    "LineCodec",
+    "PairBatches",
+    "PairCodec",
+    "PairPart",
     "PairWindow",
+    "Pairs",
     "Progress",
     "Split",
     "StreamDecoder",
@@ -47,17 +57,24 @@ __all__ = [
     "TokeniserSettings",
     "Window",
     "WordTokeniser",
+    "encode_pairs",
     "join_pairs",
+    "learn_codec",
     "load_tokeniser",
     "open_corpus",
     "prepare_corpus",
     "prepare_part",
+    "read_pairs",
 ]
 
 _HOMES = {
     "corpus": ("Corpus", "open_corpus", "prepare_corpus", "prepare_part"),
     "documents": ("DocumentKind", "TextReading"),
     "evaluation_windows": ("EvaluationWindows",),
+    "line_codec": ("LineCodec", "learn_codec"),
+    "pair_batches": ("BatchLimits", "PairBatches"),
+    "pair_part": ("PairCodec", "PairPart", "encode_pairs"),
+    "pair_reading": ("Pairs", "read_pairs"),
     "pair_window": ("PairWindow", "join_pairs"),
     "splits": ("Split",),
     "text_reading": ("Progress",),
