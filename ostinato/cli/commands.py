@@ -36,6 +36,13 @@ COMMANDS = (
         "train_text",
     ),
     Command(
+        ("train", "translation"),
+        "--source FILE --target FILE [options]",
+        "train a translation model on your own pairs",
+        "ostinato.cli.translation",
+        "train_translation",
+    ),
+    Command(
         ("train", "planning"),
         "--problem NAME [options]",
         "train a planner: hulls, triangulations, tours",
@@ -62,6 +69,13 @@ COMMANDS = (
         "let a run's model write",
         "ostinato.cli.generate",
         "generate",
+    ),
+    Command(
+        ("translate",),
+        "RUN [FILE|-]",
+        "let a run's model translate, line by line",
+        "ostinato.cli.translation",
+        "translate",
     ),
     Command(
         ("plan",),

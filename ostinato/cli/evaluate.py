@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
@@ -10,7 +11,7 @@ from pydantic import Field
 
 from ostinato.cli.figures import describe_figures
 from ostinato.cli.parsing import RunFolder, parse
-from ostinato.cli.tasks_of_runs import evaluate_for
+from ostinato.cli.tasks_of_runs import evaluate_for, refuse_options
 from ostinato.errors import SettingsError
 from ostinato.tasks.settings import CheckedModel
 
@@ -24,6 +25,13 @@ class EvaluateArguments(CheckedModel):
         description="Other text: files, folders, globs, or - for standard input; of a planner a "
         "file of instances as `x y x y ... output i j ...`, or of TSPLIB. None given: the part of "
         "the run's own text that --part names; fixed instances.",
+    )
+    source: Path | None = Field(
+        None, description="Sentences to translate, of a translation model, one a line."
+    )
+    target: Path | None = Field(None, description="Their translations, line by line.")
+    beam_size: int | None = Field(
+        None, ge=1, description="Unfinished translations kept at each step. None: 5."
     )
     part: Literal["validation", "test", "train"] | None = Field(
         None, description="Part of the run's own text; of text only. None: validation."
@@ -39,6 +47,9 @@ class EvaluateArguments(CheckedModel):
     )
 
 
+TRANSLATION_OPTIONS = ("source", "target", "beam_size")
+
+
 def evaluate(arguments: list[str]) -> None:
     """Print how well a run's model does what it was trained for."""
     options = parse(
@@ -52,6 +63,7 @@ def evaluate(arguments: list[str]) -> None:
 
 def evaluate_text(options: EvaluateArguments) -> None:
     """Print how well a language model predicts a text."""
+    refuse_options(options, "text", *TRANSLATION_OPTIONS)
     if options.data and options.part:
         raise SettingsError("give --data or --part, not both: other text has no parts")
     from ostinato.cli.progress import unit_of, watch_run

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 from pydantic import Field
 
-from ostinato.cli.evaluate import EvaluateArguments, print_json
+from ostinato.cli.evaluate import TRANSLATION_OPTIONS, EvaluateArguments, print_json
 from ostinato.cli.figures import describe_figures
 from ostinato.cli.parsing import RunFolder, defaults_from_config, parse
 from ostinato.cli.processes import is_first_process
@@ -122,7 +122,7 @@ def resume_planning(options: ResumeArguments) -> None:
 
 def evaluate_planning(options: EvaluateArguments) -> None:
     """Print how well a planner plans."""
-    refuse_options(options, "planning", "cell", "part")
+    refuse_options(options, "planning", "cell", "part", *TRANSLATION_OPTIONS)
     if len(options.data) > 1:
         raise SettingsError(f"give one file of instances, got {len(options.data)}")
     from ostinato.cli.progress import watch_run

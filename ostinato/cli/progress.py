@@ -29,7 +29,7 @@ def watch_run(unit: str) -> Iterator[Observer]:
 
     Args:
         unit: What a loss is of, in the singular: "character", "byte" or "token"; "pointer" or
-            "tour" of a planner.
+            "tour" of a planner; "sentence" where sentences are translated.
     """
     if not is_first_process():
         yield Observer()
@@ -97,6 +97,8 @@ class Pace:
     @property
     def parts(self) -> str:
         """What an evaluation counts."""
+        if self.unit == "sentence":
+            return "sentences"
         return "points" if self.unit in ("pointer", "tour") else "tokens"
 
     @property

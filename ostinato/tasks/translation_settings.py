@@ -1,0 +1,182 @@
+"""What a person can choose about a translation model."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from ostinato.tasks.names import nearest
+from ostinato.tasks.settings import PositiveInteger, PositiveNumber, Rate, TrainingSettings
+
+CELLS = ("lstm", "gru", "rnn")
+_OF_ATTENTION = (
+    "decoder",
+    "score",
+    "attention_window",
+    "reach",
+    "hard_attention",
+    "input_feeding",
+    "coverage",
+)
+"""Options of the model with attention; with the plain one they are refused."""
+
+
+class TranslationSettings(TrainingSettings):
+    """Training of a translation model: the pairs, their tokens, the model."""
+
+    source: Path | None = Field(
+        None, description="Sentences to translate, one a line; plain or gzip, UTF-8."
+    )
+    target: Path | None = Field(
+        None, description="Their translations: line n is that of line n of --source."
+    )
+    data: Path | None = Field(
+        None,
+        description="Pairs in one file, in place of both: .tsv (source, tab, target; further "
+        'columns are not read) or .jsonl (objects with "source" and "target"); may be .gz.',
+    )
+    valid_source: Path | None = Field(None, description="As --source, to validate on.")
+    valid_target: Path | None = Field(None, description="As --target, to validate on.")
+    valid: Path | None = Field(None, description="As --data, to validate on.")
+    validation_fraction: Rate = Field(
+        0.02, description="Share of the pairs kept for validation, where none are given for it."
+    )
+
+    tokens: Literal["characters", "bytes", "words", "bpe"] = Field(
+        "bpe",
+        description="What a token is; words: between white space; bpe: frequent pieces of words.",
+    )
+    vocabulary_size: PositiveInteger | None = Field(
+        None, description="Most tokens to tell apart. None: all there are; for bpe 8192."
+    )
+    minimum_count: PositiveInteger = Field(
+        1, description="What is rarer than this in the training pairs counts as unknown."
+    )
+    joint: bool = Field(
+        False, description="One vocabulary for both languages, learnt from both together."
+    )
+    longest: PositiveInteger = Field(
+        200, description="Tokens of a side; training pairs with more are left out, and counted."
+    )
+    batch_tokens: PositiveInteger = Field(
+        2048,
+        description="Tokens of either side in one update, padding included, over all processes.",
+    )
+    batch_size: PositiveInteger = Field(
+        1024, description="Pairs in one update at most, where they are short."
+    )
+
+    model: Literal["attention", "plain"] = Field(
+        "attention",
+        description="attention: looks at the source at each step; plain: knows it by the "
+        "encoder's last state alone (Sutskever 2014).",
+    )
+    cell: str = Field("lstm", description="Cell of encoder and decoder: lstm, gru or rnn.")
+    hidden_size: PositiveInteger = Field(256, description="Units of each layer of the decoder.")
+    encoder_size: PositiveInteger | None = Field(
+        None,
+        description="Units of each layer of the encoder, in each direction. None: as the decoder; "
+        "half of it where it reads both ways.",
+    )
+    embedding_size: PositiveInteger = Field(256, description="Features of a token.")
+    bidirectional: bool | None = Field(
+        None, description="The encoder reads both ways. None: yes with attention, no without."
+    )
+    reverse_source: bool = Field(
+        False, description="Read each source from its end (Sutskever 2014)."
+    )
+    tied: bool = Field(
+        False, description="The output uses the target embedding's weights, too (Press 2017)."
+    )
+    decoder: Literal["bahdanau", "luong"] = Field(
+        "luong",
+        description="luong: attends after its step, all steps of a training target in one pass; "
+        "bahdanau: before it, step by step.",
+    )
+    score: Literal["additive", "general", "dot", "scaled-dot", "content", "location"] = Field(
+        "general", description="How well a position of the source fits the decoder's state."
+    )
+    attention_window: Literal["global", "monotonic", "predictive"] = Field(
+        "global", description="Attend to the whole source, or to a part of it (Luong 2015)."
+    )
+    reach: PositiveInteger = Field(
+        10, description="Positions on either side of the middle of an attention window."
+    )
+    hard_attention: bool = Field(
+        False, description="Attend to one position, drawn in training (Xu 2015)."
+    )
+    input_feeding: bool = Field(
+        False, description="The next step reads what was attended to; luong only, step by step."
+    )
+    coverage: bool = Field(
+        False, description="Remember what was attended to (Tu 2016); additive score only."
+    )
+    label_smoothing: Rate = Field(
+        0.0, description="Share of the truth spread over the vocabulary, in training."
+    )
+    scheduled_sampling: PositiveNumber | None = Field(
+        None,
+        description="Read own tokens ever more often, falling over so many updates (Bengio 2015). "
+        "None: always the true ones.",
+    )
+
+    @model_validator(mode="after")
+    def _refuse_what_translation_cannot_have(self) -> Self:
+        _refuse_half_a_corpus("", self.source, self.target, self.data, needed=True)
+        _refuse_half_a_corpus("valid_", self.valid_source, self.valid_target, self.valid)
+        if self.model == "plain":
+            self._refuse_options_of_attention()
+        if self.input_feeding and self.decoder != "luong":
+            raise ValueError("input_feeding is for the decoder luong; bahdanau reads it anyway")
+        if self.attention_window == "global" and self.reach != 10:
+            raise ValueError("reach is for an attention_window, and this attention is global")
+        if self.encoder_size is None and self.both_ways and self.hidden_size % 2:
+            raise ValueError(
+                f"hidden_size must be even, for the encoder has half of it each way, got "
+                f"{self.hidden_size}; or give encoder_size"
+            )
+        return self
+
+    def _refuse_options_of_attention(self) -> None:
+        for name in _OF_ATTENTION:
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} is for the model attention, not for plain")
+
+    def _check_cell(self) -> None:
+        if self.cell not in CELLS:
+            raise ValueError(
+                f"cell must be {', '.join(CELLS)}, got {self.cell!r}" + nearest(self.cell, CELLS)
+            )
+
+    @property
+    def both_ways(self) -> bool:
+        """Whether the encoder reads both ways."""
+        return self.model == "attention" if self.bidirectional is None else self.bidirectional
+
+    @property
+    def unit(self) -> str:
+        """What a loss is of, in the singular."""
+        return "token"
+
+    @property
+    def validates(self) -> bool:
+        """Whether there are pairs of their own to validate on."""
+        return self.valid is not None or self.valid_source is not None
+
+
+def _refuse_half_a_corpus(
+    prefix: str,
+    source: Path | None,
+    target: Path | None,
+    data: Path | None,
+    *,
+    needed: bool = False,
+) -> None:
+    table = "valid" if prefix else "data"
+    if data is not None and (source is not None or target is not None):
+        raise ValueError(f"give {table}, or {prefix}source and {prefix}target, not both")
+    if (source is None) != (target is None):
+        missing = f"{prefix}source" if source is None else f"{prefix}target"
+        raise ValueError(f"{missing} is needed, too: one file of each language")
+    if needed and data is None and source is None:
+        raise ValueError("give source and target, one file of each language, or data, one of pairs")
