@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     )
     from ostinato.tasks.planning import load_planner, train_planning
     from ostinato.tasks.text import load_run, train_text
+    from ostinato.tasks.translation import load_translator, train_translation
 
 _HOMES = {
     "ostinato.cells": (
@@ -126,6 +127,7 @@ _HOMES = {
     ),
     "ostinato.tasks.planning": ("load_planner", "train_planning"),
     "ostinato.tasks.text": ("load_run", "train_text"),
+    "ostinato.tasks.translation": ("load_translator", "train_translation"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -174,6 +176,7 @@ __all__ = [
     "export_onnx",
     "load_planner",
     "load_run",
+    "load_translator",
     "onnx_translations",
     "replace",
     "reset",
@@ -181,6 +184,7 @@ __all__ = [
     "stack",
     "train_planning",
     "train_text",
+    "train_translation",
     "unroll",
     "unstack",
 ]

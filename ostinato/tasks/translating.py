@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from ostinato.data import PairCodec
 from ostinato.decoding import Beam, Hypothesis, NextStep, beam_search
-from ostinato.models import SequenceToSequence
 from ostinato.state import select
+from ostinato.tasks.translation_model import Translator, attends, longest_translation
 
 _ROWS_AT_ONCE = 320
 
@@ -43,7 +43,7 @@ class Progress(Protocol):
 
 @torch.no_grad()
 def predict(
-    model: SequenceToSequence,
+    model: Translator,
     codec: PairCodec,
     lines: Sequence[str],
     *,
@@ -86,11 +86,6 @@ def predict(
     return [found[number] for number in range(len(lines))]
 
 
-def maximum_length(source_length: Tensor) -> Tensor:
-    """Tokens that a translation may have: twice the source's and ten more."""
-    return 2 * source_length + 10
-
-
 _EMPTY = Translation("", 0.0, 0.0, [], [])
 
 
@@ -98,15 +93,11 @@ _EMPTY = Translation("", 0.0, 0.0, [], [])
 class _Translator:
     """A model and how it is to translate."""
 
-    model: SequenceToSequence
+    model: Translator
     codec: PairCodec
     beam: Beam
     alignments: bool
     replace_unknown: bool
-
-    @property
-    def attends(self) -> bool:
-        return self.model.decoder.attention is not None
 
     def encode(self, lines: Sequence[str]) -> list[list[int]]:
         """The tokens of each line."""
@@ -130,7 +121,8 @@ class _Translator:
         ]
 
     def _search(self, source: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
-        model, boundary = self.model, self.codec.target.boundary_index
+        boundary = self.codec.target.boundary_index
+        model: Any = self.model  # each kind has a memory of its own
         memory = model.encode(source, lengths)
 
         def next_step_for(rows: Tensor) -> NextStep:
@@ -143,7 +135,7 @@ class _Translator:
             model.initial_state(memory),
             torch.full_like(lengths, boundary),
             self.beam,
-            maximum_length=maximum_length(lengths),
+            maximum_length=lengths.new_tensor([longest_translation(n) for n in lengths.tolist()]),
             end_index=boundary,
         )
 
@@ -152,7 +144,7 @@ class _Translator:
     ) -> list[list[Tensor | None]]:
         """Where each token of each hypothesis looked, its end too, read once more as given."""
         replaces = self.replace_unknown and _are_words(self.codec)
-        if not self.attends or not (self.alignments or replaces):
+        if not attends(self.model) or not (self.alignments or replaces):
             return [[None] * len(hypotheses) for hypotheses in found]
         boundary = self.codec.target.boundary_index
         flat = [(row, one) for row, hypotheses in enumerate(found) for one in hypotheses]

@@ -10,7 +10,6 @@ import torch
 
 from ostinato.data import BatchLimits, PairBatches, PairPart
 from ostinato.errors import MissingExtraError
-from ostinato.models import SequenceToSequence
 from ostinato.tasks.initial_weights import load_initial_weights
 from ostinato.tasks.run_folder import new_run_folder, refuse_unusable_folder, require_run
 from ostinato.tasks.training_run import build_trainer, load_trained, local_device, set_threads
@@ -24,7 +23,7 @@ from ostinato.tasks.translation_corpus import (
 from ostinato.tasks.translation_evaluation import score as evaluate
 from ostinato.tasks.translation_evaluation import validation
 from ostinato.tasks.translation_folder import describe, settings_of
-from ostinato.tasks.translation_model import build
+from ostinato.tasks.translation_model import Translator, build
 from ostinato.tasks.translation_run import TranslationRun
 from ostinato.tasks.translation_settings import TranslationSettings
 from ostinato.training import Journal, Observer, ThroughPairs, choose_device, join_processes
@@ -144,7 +143,7 @@ def _model(
     device: torch.device,
     *,
     fresh: bool,
-) -> SequenceToSequence:
+) -> Translator:
     torch.manual_seed(settings.seed)
     codec = corpus.codec
     model = build(settings, codec.source.vocabulary_size, codec.target.vocabulary_size)
@@ -179,7 +178,7 @@ def _tell(corpus: TranslationCorpus, settings: TranslationSettings, observer: Ob
 def _train(
     folder: Path,
     settings: TranslationSettings,
-    model: SequenceToSequence,
+    model: Translator,
     corpus: TranslationCorpus,
     processes: Processes,
     observer: Observer,

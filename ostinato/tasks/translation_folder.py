@@ -47,7 +47,7 @@ def describe(folder: Path, settings: TranslationSettings, corpus: TranslationCor
     )
     record = {
         "task": "translation",
-        "cell": settings.cell,
+        "cell": "transformer" if settings.model == "transformer" else settings.cell,
         "fingerprint": corpus.fingerprint,
         "sources": [],
     }
@@ -66,7 +66,7 @@ def _page(folder: Path, settings: TranslationSettings, corpus: TranslationCorpus
 
 A translation model of {corpus.train.name}.
 
-- model: {settings.model}, {settings.cell}, {layers} of {settings.hidden_size} units
+- model: {_kind(settings)}, {layers} of {settings.hidden_size} units
 - tokens: {settings.tokens}, {sizes}
 - pairs to train on: {len(corpus.train):,}, to validate on: {held}
 
@@ -76,3 +76,9 @@ A translation model of {corpus.train.name}.
 
 All settings are in config.toml, the figures in metrics.jsonl, the losses in figures/loss.png.
 """
+
+
+def _kind(settings: TranslationSettings) -> str:
+    if settings.model == "transformer":
+        return settings.model
+    return f"{settings.model}, {settings.cell}"

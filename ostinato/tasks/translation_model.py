@@ -18,20 +18,28 @@ from ostinato.models import (
     RecurrentEncoder,
     ScheduledSampling,
     SequenceToSequence,
+    Transformer,
 )
+from ostinato.tasks.transformer_settings import transformer_options
 from ostinato.tasks.translation_settings import TranslationSettings
 
 _CELLS = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
 
 
+Translator = SequenceToSequence | Transformer
+"""What can translate: `encode`, `initial_state`, `next_step`, `loss`, `alignment`."""
+
+
 def build(
     settings: TranslationSettings, source_vocabulary_size: int, target_vocabulary_size: int
-) -> SequenceToSequence:
+) -> Translator:
     """The model that the settings describe, its weights drawn anew.
 
     Raises:
         SettingsError: options that do not go together.
     """
+    if settings.model == "transformer":
+        return _transformer(settings, source_vocabulary_size, target_vocabulary_size)
     encoder = RecurrentEncoder(
         source_vocabulary_size,
         settings.embedding_size,
@@ -41,6 +49,33 @@ def build(
     )
     decoder = _decoder(settings, target_vocabulary_size, encoder.output_size)
     return SequenceToSequence(encoder, decoder, label_smoothing=settings.label_smoothing)
+
+
+def attends(model: Translator) -> bool:
+    """Whether the model looks at the source at each step, so that there are alignments."""
+    return isinstance(model, Transformer) or model.decoder.attention is not None
+
+
+def _transformer(settings: TranslationSettings, source_size: int, target_size: int) -> Transformer:
+    positions = settings.positions or "sinusoidal"
+    # A translation may be longer than any sentence that was learnt from.
+    longest = longest_translation(settings.longest) + 1 if positions == "learned" else None
+    return Transformer(
+        source_size,
+        target_size,
+        transformer_options(settings),
+        settings.layers,
+        positions=positions,
+        longest=longest,
+        shared=settings.joint,
+        tied=settings.tied,
+        label_smoothing=settings.label_smoothing,
+    )
+
+
+def longest_translation(source_length: int) -> int:
+    """Tokens that a translation may have: twice the source's and ten more."""
+    return 2 * source_length + 10
 
 
 def _encoder_layer(settings: TranslationSettings) -> RecurrentLayer:

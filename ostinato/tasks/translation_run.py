@@ -7,9 +7,9 @@ from typing import Any
 
 from ostinato.data import PairCodec, Pairs
 from ostinato.decoding import Beam
-from ostinato.models import SequenceToSequence
 from ostinato.tasks.translating import Translation, predict
 from ostinato.tasks.translation_evaluation import bleu_by_length, require_sacrebleu, score
+from ostinato.tasks.translation_model import Translator
 from ostinato.tasks.translation_settings import TranslationSettings
 from ostinato.training import Observer
 
@@ -45,7 +45,7 @@ class TranslationRun:
         self,
         folder: Path,
         settings: TranslationSettings,
-        model: SequenceToSequence,
+        model: Translator,
         codec: PairCodec,
     ) -> None:
         self.folder = folder

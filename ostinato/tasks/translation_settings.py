@@ -7,6 +7,11 @@ from pydantic import Field, model_validator
 
 from ostinato.tasks.names import nearest
 from ostinato.tasks.settings import PositiveInteger, PositiveNumber, Rate, TrainingSettings
+from ostinato.tasks.transformer_settings import (
+    TRANSFORMER_OPTIONS,
+    TransformerSettings,
+    refuse_recurrent_options,
+)
 
 CELLS = ("lstm", "gru", "rnn")
 _OF_ATTENTION = (
@@ -18,10 +23,20 @@ _OF_ATTENTION = (
     "input_feeding",
     "coverage",
 )
-"""Options of the model with attention; with the plain one they are refused."""
+"""Options of the recurrent model with attention; with another they are refused."""
+_OF_RECURRENT = (
+    "cell",
+    "encoder_size",
+    "embedding_size",
+    "bidirectional",
+    "reverse_source",
+    "scheduled_sampling",
+    *_OF_ATTENTION,
+)
+"""Options of recurrent models; with a Transformer they are refused."""
 
 
-class TranslationSettings(TrainingSettings):
+class TranslationSettings(TrainingSettings, TransformerSettings):
     """Training of a translation model: the pairs, their tokens, the model."""
 
     source: Path | None = Field(
@@ -66,10 +81,11 @@ class TranslationSettings(TrainingSettings):
         1024, description="Pairs in one update at most, where they are short."
     )
 
-    model: Literal["attention", "plain"] = Field(
+    model: Literal["attention", "plain", "transformer"] = Field(
         "attention",
-        description="attention: looks at the source at each step; plain: knows it by the "
-        "encoder's last state alone (Sutskever 2014).",
+        description="attention: recurrent, looks at the source at each step; plain: recurrent, "
+        "knows it by the encoder's last state alone (Sutskever 2014); transformer: attention "
+        "alone (Vaswani 2017).",
     )
     cell: str = Field("lstm", description="Cell of encoder and decoder: lstm, gru or rnn.")
     hidden_size: PositiveInteger = Field(256, description="Units of each layer of the decoder.")
@@ -111,6 +127,9 @@ class TranslationSettings(TrainingSettings):
     coverage: bool = Field(
         False, description="Remember what was attended to (Tu 2016); additive score only."
     )
+    activation: Literal["relu", "gelu"] | None = Field(
+        None, description="Non-linearity of the feed-forward network; transformer only. None: relu."
+    )
     label_smoothing: Rate = Field(
         0.0, description="Share of the truth spread over the vocabulary, in training."
     )
@@ -124,8 +143,9 @@ class TranslationSettings(TrainingSettings):
     def _refuse_what_translation_cannot_have(self) -> Self:
         _refuse_half_a_corpus("", self.source, self.target, self.data, needed=True)
         _refuse_half_a_corpus("valid_", self.valid_source, self.valid_target, self.valid)
-        if self.model == "plain":
-            self._refuse_options_of_attention()
+        self._refuse_options_of_another_model()
+        if self.model == "transformer":
+            return self
         if self.input_feeding and self.decoder != "luong":
             raise ValueError("input_feeding is for the decoder luong; bahdanau reads it anyway")
         if self.attention_window == "global" and self.reach != 10:
@@ -137,10 +157,19 @@ class TranslationSettings(TrainingSettings):
             )
         return self
 
-    def _refuse_options_of_attention(self) -> None:
-        for name in _OF_ATTENTION:
+    def _refuse_options_of_another_model(self) -> None:
+        if self.model == "plain":
+            self._refuse_given(_OF_ATTENTION, "the model attention")
+        if self.model != "transformer":
+            self._refuse_given((*TRANSFORMER_OPTIONS, "activation"), "the model transformer")
+            return
+        self._refuse_given(_OF_RECURRENT, "recurrent models")
+        refuse_recurrent_options(self)
+
+    def _refuse_given(self, names: tuple[str, ...], of: str) -> None:
+        for name in names:
             if getattr(self, name) != type(self).model_fields[name].default:
-                raise ValueError(f"{name} is for the model attention, not for plain")
+                raise ValueError(f"{name} is for {of}, not for {self.model}")
 
     def _check_cell(self) -> None:
         if self.cell not in CELLS:
@@ -150,7 +179,7 @@ class TranslationSettings(TrainingSettings):
 
     @property
     def both_ways(self) -> bool:
-        """Whether the encoder reads both ways."""
+        """Whether a recurrent encoder reads both ways."""
         return self.model == "attention" if self.bidirectional is None else self.bidirectional
 
     @property

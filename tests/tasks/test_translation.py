@@ -43,7 +43,7 @@ QUICK = {
 def run(tmp_path_factory: pytest.TempPathFactory) -> TranslationRun:
     folder = tmp_path_factory.mktemp("translation")
     data = write(folder / "numbers.tsv", pairs(1500, seed=1))
-    return train_translation(data=data, run=folder / "run", updates=250, **QUICK)
+    return train_translation(data=data, run=folder / "run", updates=400, **QUICK)
 
 
 def as_pairs(rows: list[tuple[str, str]]) -> Pairs:
@@ -114,14 +114,14 @@ class Killer(Observer):
     """Ends the training by a signal, as somebody who needs the machine does."""
 
     def updated(self, update: int, record: dict[str, Any]) -> None:
-        if update == 30:
+        if update == 10:
             os.kill(os.getpid(), signal.SIGTERM)
 
 
 @pytest.mark.parametrize("model", ["attention", "plain"])
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path, model: str) -> None:
     data = write(tmp_path / "numbers.tsv", pairs(200, seed=1))
-    options = QUICK | {"data": data, "model": model, "updates": 60, "dropout": 0.2}
+    options = QUICK | {"data": data, "model": model, "updates": 24, "dropout": 0.2}
     whole = train_translation(**options, run=tmp_path / "whole")
     with pytest.raises(Interrupted):
         train_translation(**options, run=tmp_path / "stopped", observer=Killer())
@@ -166,13 +166,17 @@ def test_one_vocabulary_can_serve_both_sides(tmp_path: Path) -> None:
         {"hard_attention": True, "attention_window": "monotonic"},
         {"score": "location", "longest": 8, "tied": True},
         {"tokens": "bpe", "vocabulary_size": 280, "minimum_count": 1},
+        {"model": "transformer", "joint": True, "tied": True, "norm": "post", "layers": 2},
+        {"model": "transformer", "positions": "learned", "longest": 20, "heads": 4},
         {"label_smoothing": 0.1, "scheduled_sampling": 20.0, "cell": "lstm"},
     ],
     ids=str,
 )
 def test_every_kind_of_model_trains_and_translates(tmp_path: Path, options: dict) -> None:
     data = write(tmp_path / "numbers.tsv", pairs(80, seed=1))
-    settings = QUICK | {"updates": 3} | options
+    recurrent = {"cell", "embedding_size"} if options.get("model") == "transformer" else set()
+    settings = {name: QUICK[name] for name in QUICK if name not in recurrent}
+    settings |= {"updates": 3} | options
     run = train_translation(data=data, run=tmp_path / "run", **settings)
     (best,) = run.translate(["eins zwei drei"])
     assert isinstance(best, str)
@@ -238,6 +242,8 @@ def test_bleu_is_told_by_the_words_of_the_source() -> None:
         ({"data": "p.tsv", "source": "a", "target": "b"}, "give data, or source and target"),
         ({"data": "p.tsv", "valid_source": "a"}, "valid_target is needed, too"),
         ({"data": "p.tsv", "model": "plain", "score": "dot"}, "score is for the model attention"),
+        ({"data": "p.tsv", "model": "transformer", "cell": "gru"}, "cell is for recurrent models"),
+        ({"data": "p.tsv", "heads": 2}, "heads is for the model transformer, not for attention"),
         ({"data": "p.tsv", "decoder": "bahdanau", "input_feeding": True}, "input_feeding is for"),
         ({"data": "p.tsv", "reach": 3}, "reach is for an attention_window"),
         ({"data": "p.tsv", "hidden_size": 33}, "hidden_size must be even"),
