@@ -58,14 +58,14 @@ def evaluate(arguments: list[str]) -> None:
         command="evaluate",
         description="Figures of a run on its own validation data, or on other data.",
     )
+    if options.data and options.part:
+        raise SettingsError("give --data or --part, not both: other text has no parts")
     evaluate_for(options.run)(options)
 
 
 def evaluate_text(options: EvaluateArguments) -> None:
     """Print how well a language model predicts a text."""
     refuse_options(options, "text", *TRANSLATION_OPTIONS)
-    if options.data and options.part:
-        raise SettingsError("give --data or --part, not both: other text has no parts")
     from ostinato.cli.progress import unit_of, watch_run
     from ostinato.tasks import text
 
