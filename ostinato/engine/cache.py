@@ -4,22 +4,61 @@ Two cells share their code where nothing that their step can see differs but the
 parameters. A cell that holds something we cannot compare shares with nobody.
 """
 
-from functools import lru_cache
+import os
+from collections.abc import Callable
 from threading import RLock
 from types import BuiltinFunctionType, FunctionType
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from ostinato.engine.kinds import Kind, learn
+from ostinato.engine.likeness import comparable, identity, is_plain
 from ostinato.engine.program import CannotCompileError
 from ostinato.engine.reading import Steps
 from ostinato.engine.stages import Stages
 from ostinato.engine.trace import Form
 
+T = TypeVar("T")
 _MOST = 256  # kinds of steps kept
-_ONE_AT_A_TIME = RLock()  # torch's tracer and these caches serve one thread at a time
+_ONE_AT_A_TIME = RLock()  # torch's tracer serves one thread at a time
+
+
+class _Kept(Generic[T]):
+    """What was made for each name. Found without waiting, made on one thread at a time; the oldest
+    go where there are too many.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[Any, T] = {}
+
+    def get(self, name: Any, make: Callable[..., T], *arguments: Any) -> T:
+        found = self._made.get(name)
+        if found is None:
+            with _ONE_AT_A_TIME:
+                found = self._made.get(name)
+                if found is None:
+                    found = make(*arguments)
+                    while len(self._made) >= _MOST:
+                        del self._made[next(iter(self._made))]
+                    self._made[name] = found
+        return found
+
+    def clear(self) -> None:
+        self._made.clear()
+
+
+_KINDS: _Kept[Kind | str] = _Kept()
+_RECURRENCES: _Kept[Any] = _Kept()
+
+if hasattr(os, "register_at_fork"):
+    # A process forked while another thread traces would wait for that thread, which it has not.
+    os.register_at_fork(
+        before=_ONE_AT_A_TIME.acquire,
+        after_in_parent=_ONE_AT_A_TIME.release,
+        after_in_child=_ONE_AT_A_TIME.release,
+    )
 
 
 class CellView:
@@ -28,15 +67,17 @@ class CellView:
     Args:
         cell: any cell of an `unroll`.
 
-    `parameters`: the floating-point tensors that its step may use, by name.
+    `parameters`: the floating-point tensors that its step may use, by name; `hooked`: a module
+    within that does more than its `forward`, by name, or None.
     """
 
     def __init__(self, cell: Steps) -> None:
         self.cell = cell
         self.parameters: dict[str, Tensor] = {}
-        self._shared = True
+        self.hooked: str | None = None
+        self._odd: list[Any] = []  # what cannot be compared
         likeness = self._look(cast(nn.Module, cell), "")
-        self.likeness = likeness if self._shared else (likeness, id(cell))
+        self.likeness = (likeness, id(cell)) if self._odd else likeness
 
     @property
     def dtype(self) -> torch.dtype:
@@ -46,7 +87,7 @@ class CellView:
             CannotCompileError: they are not all of one kind, float32 or float64.
         """
         kinds = {tensor.dtype for tensor in self.parameters.values()}
-        if len(kinds) == 1 and (kind := kinds.pop()) in (torch.float32, torch.float64):
+        if len(kinds) == 1 and (kind := next(iter(kinds))) in (torch.float32, torch.float64):
             return kind
         said = ", ".join(sorted(str(kind).removeprefix("torch.") for kind in kinds)) or "nothing"
         raise CannotCompileError(f"its parameters are {said}, and must be float32 or float64")
@@ -54,6 +95,14 @@ class CellView:
     def target(self) -> Any:
         """The machine to write code for, with the parameters' kind of number."""
         return target_for(self.dtype)
+
+    def name(self, form: Form) -> Any:
+        """A name for the cell's step in this form, that only those alike share."""
+        kind = type(self.cell)
+        shared = (self.likeness, kind.step, kind.project, form, self.dtype)
+        if not self._odd:
+            return shared
+        return (*shared, identity(self.cell), *map(identity, self._odd))
 
     def _look(self, module: nn.Module, prefix: str) -> Any:
         """What two modules must have in common to compute the same from the same parameters."""
@@ -65,21 +114,25 @@ class CellView:
             # 1, True and 1.0 are equal, and not alike.
             if kind in _AS_IT_IS:
                 seen.append((name, kind, value))
-            elif _is_plain(value):
-                seen.append((name, kind, _comparable(value)))
+            elif is_plain(value):
+                seen.append((name, comparable(value)))
             else:
-                self._shared = False
+                self._odd.append(value)
                 seen.append((name, kind))
         for tensors in (module._parameters, module._buffers):
             for name, tensor in tensors.items():
-                if tensor is None or not tensor.is_floating_point():
+                if tensor is None:
                     seen.append(name)
-                    continue
-                self.parameters[prefix + name] = tensor
-                seen.append((name, tensor.shape))
+                elif tensor.is_floating_point():
+                    self.parameters[prefix + name] = tensor
+                    seen.append((name, tensor.shape))
+                else:  # its numbers cannot be had in compiled code
+                    seen.append((name, tensor.dtype, tensor.shape))
         for name, part in module._modules.items():
             if part is not None:
-                seen.append((name, self._look(part, f"{prefix}{name}.")))
+                if part._forward_hooks or part._forward_pre_hooks or part._backward_hooks:
+                    self.hooked = prefix + name
+                seen.append((name, type(part).forward, self._look(part, f"{prefix}{name}.")))
         return tuple(seen)
 
 
@@ -90,29 +143,13 @@ def target_for(kind: torch.dtype) -> Any:
     return target.host_target().with_scalar("float" if kind == torch.float32 else "double")
 
 
-class _Named:
-    """A traced kind of step under its name: equal where the kinds are, so that a cache holds it."""
-
-    def __init__(self, view: CellView, form: Form) -> None:
-        self.view = view
-        self.form = form
-        self.name = (view.likeness, form, view.dtype)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Named) and self.name == other.name
-
-    def __hash__(self) -> int:
-        return hash(self.name)
-
-
 def kind_of(view: CellView, form: Form) -> Kind:
     """The traced kind of a cell's step, from the cache or new.
 
     Raises:
         CannotCompileError: with the reason, which is remembered too.
     """
-    with _ONE_AT_A_TIME:
-        found = _kind(_Named(view, form))
+    found = _KINDS.get(view.name(form), _learnt, view, form)
     if isinstance(found, str):
         raise CannotCompileError(found)
     return found
@@ -125,8 +162,7 @@ def stages_of(view: CellView, form: Form) -> Stages:
 
 def recurrence_of(kind: Kind, *, backward: bool) -> Any:
     """The `CompiledRecurrence` of a kind of step, from the cache or new."""
-    with _ONE_AT_A_TIME:
-        return _recurrence(kind, backward)
+    return _RECURRENCES.get((kind, backward), _compiled, kind, backward)
 
 
 def key_while_tracing(cell: Steps, likeness: Any, *form: Any) -> str:
@@ -154,46 +190,23 @@ problem_while_tracing._dynamo_marked_constant = True  # pyright: ignore[reportFu
 
 def forget() -> None:
     """Trace and compile everything anew from here on."""
-    _kind.cache_clear()
-    _recurrence.cache_clear()
+    _KINDS.clear()
+    _RECURRENCES.clear()
 
 
-@lru_cache(maxsize=_MOST)
-def _kind(named: _Named) -> Kind | str:
+def _learnt(view: CellView, form: Form) -> Kind | str:
     """The kind, or why there is none; not the exception, which would hold on to its callers."""
     try:
-        return learn(named.view.cell, named.view.parameters, named.form)
+        return learn(view.cell, view.parameters, form)
     except CannotCompileError as problem:
         return str(problem)
 
 
-@lru_cache(maxsize=_MOST)
-def _recurrence(kind: Kind, backward: bool) -> Any:
+def _compiled(kind: Kind, backward: bool) -> Any:
     from ostinato.engine.cpu.recurrence import CompiledRecurrence
 
     return CompiledRecurrence(kind.stages.traced, target_for(kind.dtype), backward=backward)
 
 
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, tuple | list):
-        return all(map(_is_plain, value))
-    if isinstance(value, dict):
-        return all(map(_is_plain, value)) and all(map(_is_plain, value.values()))
-    return value is None or isinstance(value, _PLAIN)
-
-
-def _comparable(value: Any) -> Any:
-    """A plain value as it is now, for a name: 0.0 and -0.0 differ, and what can change is copied.
-
-    (torch.compile, too, takes a float that is spelt out for a constant.)
-    """
-    if isinstance(value, tuple | list):
-        return tuple(map(_comparable, value))
-    if isinstance(value, dict):
-        return tuple((_comparable(key), _comparable(each)) for key, each in value.items())
-    return value.hex() if isinstance(value, float) else value
-
-
 _AS_IT_IS = (type(None), bool, int, str, type, FunctionType, BuiltinFunctionType)
-_PLAIN = (bool, int, float, str, type, FunctionType, BuiltinFunctionType)
 _TORCH_OWN = frozenset(vars(nn.Module())) - {"training"}

@@ -168,6 +168,8 @@ _PLAIN = (Tensor, torch.nn.Parameter)
 
 def _obstacle_of(inputs: Tensor | None, noise: Noise, view: CellView) -> str | None:
     kind = view.dtype
+    if view.hooked is not None:
+        return f"the cell's {view.hooked} has a hook, which must see every step"
     if torch.onnx.is_in_onnx_export() and not torch.compiler.is_compiling():
         return "torch.onnx is exporting, and takes torch's own operations only"
     if not torch.compiler.is_compiling() and _C._get_tracing_state() is not None:

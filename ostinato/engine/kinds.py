@@ -6,6 +6,7 @@ file, copied, or sent to another process needs nothing; a graph that was sent al
 where a layer of that kind has run.
 """
 
+import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from ostinato.engine.effects import without_effects
+from ostinato.engine.likeness import is_plain
 from ostinato.engine.program import Node, Row
 from ostinato.engine.reading import Steps
 from ostinato.engine.stages import Stages, cut_into_stages
@@ -45,7 +48,7 @@ class Kind:
 
 
 def learn(cell: Steps, parameters: Mapping[str, Tensor], form: Form) -> Kind:
-    """Trace a step, and remember it under its key.
+    """Trace a step, and remember it under its key. One thread at a time.
 
     Raises:
         CannotCompileError: with the reason.
@@ -57,7 +60,12 @@ def learn(cell: Steps, parameters: Mapping[str, Tensor], form: Form) -> Kind:
         examples = {
             name: torch.empty(shape, dtype=dtype, device="cpu") for name, shape in shapes.items()
         }
-        traced = trace(twin, examples, form)
+        others = {
+            name: torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu")
+            for name, tensor in cast(nn.Module, cell).named_buffers(remove_duplicate=False)
+            if name not in examples
+        }
+        traced = without_effects(twin, lambda: trace(twin, examples, form, others))
         stages = cut_into_stages(traced, backward=True)
     key = f"{type(cell).__name__}:{_hash_of(traced, dtype, shapes)}"
     return _KNOWN.setdefault(key, Kind(key, twin, form, dtype, shapes, stages))
@@ -80,13 +88,16 @@ def kind_by_key(key: str) -> Kind:
 
 
 def without_numbers(cell: Steps) -> Any:
-    """The same module, with empty tensors for its numbers; nothing else is copied."""
+    """The same module, with empty tensors for its numbers, and lists and the like of its own."""
     return _twin(cast(nn.Module, cell))
 
 
 def _twin(module: nn.Module) -> nn.Module:
     twin = object.__new__(type(module))
-    vars(twin).update(vars(module))
+    vars(twin).update(
+        (name, copy.deepcopy(value) if isinstance(value, _CHANGING) and is_plain(value) else value)
+        for name, value in vars(module).items()
+    )
     vars(twin).update(
         _parameters={name: _empty(part) for name, part in module._parameters.items()},
         _buffers={name: _empty(part) for name, part in module._buffers.items()},
@@ -98,9 +109,13 @@ def _twin(module: nn.Module) -> nn.Module:
 
 
 def _empty(tensor: Tensor | None) -> Tensor | None:
-    if tensor is None or not tensor.is_floating_point() or tensor.is_meta:
+    if tensor is None or tensor.is_meta:
         return tensor
-    return nn.Parameter(torch.empty(tensor.shape, dtype=tensor.dtype, device="meta"))
+    empty = torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
+    return nn.Parameter(empty) if tensor.is_floating_point() else empty
+
+
+_CHANGING = (list, dict, set, tuple)
 
 
 @contextmanager
@@ -113,6 +128,8 @@ def by_itself() -> Iterator[None]:
     )
 
     with (
+        _without_saving_hooks(),
+        torch.autograd.set_detect_anomaly(False),
         tracing(None),
         _disable_current_modes(),
         torch._C.DisableTorchFunction(),
@@ -121,6 +138,21 @@ def by_itself() -> Iterator[None]:
         torch.autocast("cpu", enabled=False),
     ):
         yield
+
+
+@contextmanager
+def _without_saving_hooks() -> Iterator[None]:
+    """Without the hooks of checkpointing and offloading, which torch.func does not bear."""
+    hooks: Any = torch._C._autograd  # pyright: ignore[reportAttributeAccessIssue]
+    taken = []
+    while (pair := hooks._top_saved_tensors_default_hooks(True)) is not None:
+        taken.append(pair)
+        hooks._pop_saved_tensors_default_hooks()
+    try:
+        yield
+    finally:
+        for pair in reversed(taken):
+            hooks._push_saved_tensors_default_hooks(*pair)
 
 
 def _hash_of(traced: TracedStep, *more: Any) -> str:

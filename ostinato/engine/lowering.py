@@ -55,7 +55,8 @@ def lower(
     Args:
         graph: what make_fx returned.
         inputs: for each placeholder a Matrix, ("vector", name, width), ("input", buffer, width) or
-            a stack of matrices (name, shape) as ("stack", name, shape).
+            a stack of matrices (name, shape) as ("stack", name, shape); ("whole", name, 0) is a
+            buffer of whole numbers, which no operation takes.
         lowering: what operations become; None: what the compiler works with.
 
     Raises:
@@ -105,6 +106,8 @@ class Lowering:
         kind, name, size = given
         if kind == "stack":
             return _Stack(name, size)
+        if kind == "whole":
+            return _Whole(name)
         return (self.program.vector if kind == "vector" else self.program.buffer)(name, size)
 
     def _apply(self, node: Traced, arguments: Any, options: dict[str, Any]) -> Any:
@@ -127,7 +130,7 @@ class Lowering:
                 raise CannotCompileError(f"torch's {name} is not known to the compiler")
             return function(*arguments, **options)
         except (CannotCompileError, TypeError, KeyError, AttributeError, IndexError) as problem:
-            raise CannotCompileError(f"{_said(name, problem)}{_line_of(node)}") from problem
+            raise CannotCompileError(f"{_said(name, problem)}{line_of(node)}") from problem
 
     # ---- element by element
 
@@ -442,6 +445,12 @@ class _Stack(NamedTuple):
     shape: tuple[int, ...]
 
 
+class _Whole(NamedTuple):
+    """A buffer of whole numbers or truths."""
+
+    name: str
+
+
 # torch's name -> ours, element by element.
 _MAPS = {
     "mul": "multiply",
@@ -516,6 +525,7 @@ def _words(value: Any) -> str:
         Turned: "values that depend on the state",
         Matrix: "a weight matrix",
         _Stack: "a stack of weight matrices",
+        _Whole: "whole numbers",
         MatrixGradient: "a weight's gradient",
         VectorGradient: "a vector's gradient",
     }
@@ -528,7 +538,7 @@ def _said(name: str, problem: Exception) -> str:
     return f"torch's {name} in a form that the compiler does not know"
 
 
-def _line_of(node: Traced) -> str:
+def line_of(node: Traced) -> str:
     """ " (file, line N: source)" of the step's line that the operation comes from."""
     lines = [line.strip() for line in (node.stack_trace or "").splitlines() if line.strip()]
     places = [index for index, line in enumerate(lines) if line.startswith("File")]

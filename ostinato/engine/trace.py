@@ -8,11 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.stateless import _reparametrize_module  # pyright: ignore[reportPrivateUsage]
 
+from ostinato.engine.effects import refuse_rebinding, refuse_writing
 from ostinato.engine.lowering import (
     EXAMPLE_BATCH,
     Lowering,
     MatrixGradient,
     VectorGradient,
+    line_of,
     lower,
     whole_matrix,
 )
@@ -67,26 +69,34 @@ class TracedStep:
         return None
 
 
-def trace(cell: Steps, parameters: Mapping[str, Tensor], form: Form) -> TracedStep:
+def trace(
+    cell: Steps,
+    parameters: Mapping[str, Tensor],
+    form: Form,
+    others: Mapping[str, Tensor] | None = None,
+) -> TracedStep:
     """Trace `cell.step` after `cell.project`, and its derivative.
 
     Args:
         cell: any cell of an `unroll`.
         parameters: its tensors by name, all of one floating-point kind.
         form: what the step is traced with.
+        others: its tensors of whole numbers or truths. The step may have them, not use them.
 
     Raises:
         CannotCompileError: the step does something the compiler does not know; says what, where.
     """
     example = _example(cell, parameters, form)
-    names = list(parameters)
+    names, others = list(parameters), dict(others or {})
     sources = [name for name in example if name[0] in ("XSI" if form.learned else "XS")]
 
-    def joint(values: dict[str, Tensor], weights: dict[str, Tensor]) -> Any:
+    def joint(
+        values: dict[str, Tensor], weights: dict[str, Tensor], others: dict[str, Tensor]
+    ) -> Any:
         derived = {name: values[name] for name in sources}
 
         def step(weights: dict[str, Tensor], derived: dict[str, Tensor]) -> tuple[Tensor, ...]:
-            return _one_step(cell, weights, {**values, **derived}, form)
+            return _one_step(cell, {**weights, **others}, {**values, **derived}, form)
 
         found: Any = torch.func.vjp(step, weights, derived)
         (output, *states), pullback = found
@@ -97,9 +107,10 @@ def trace(cell: Steps, parameters: Mapping[str, Tensor], form: Form) -> TracedSt
         gradients = [into_weights[name] for name in names]
         return [output, *states, *gradients, *(into_values[name] for name in sources)]
 
-    graph = _trace_graph(joint, cell, example, parameters)
+    graph = _trace_graph(joint, cell, example, parameters, others)
     inputs = [("input", name, tensor.shape[-1]) for name, tensor in example.items()]
-    program, outputs = lower(graph, [*inputs, *map(_parameter, names, parameters.values())])
+    inputs += [*map(_parameter, names, parameters.values())]
+    program, outputs = lower(graph, inputs + [("whole", name, 0) for name in others])
     count = len(tensors(cell.state_sizes))
     output, states = outputs[0], outputs[1 : 1 + count]
     into_weights = outputs[1 + count : 1 + count + len(names)]
@@ -155,7 +166,7 @@ def trace_forward(
 
 
 def _one_step(
-    cell: Steps, weights: Mapping[str, Tensor], values: Mapping[str, Tensor], form: Form
+    cell: Steps, own: Mapping[str, Tensor], values: Mapping[str, Tensor], form: Form
 ) -> tuple[Tensor, ...]:
     """What a compiled loop does at each step, in the words of the reference."""
     state = _state(cell, values, "S")
@@ -165,8 +176,10 @@ def _one_step(
     if form.kept:
         keep = map_state(lambda part: part.unsqueeze(1), _state(cell, values, "K"))
     noise = Noise(values["M"] if form.masked else None, keep)
-    with _reparametrize_module(cast(nn.Module, cell), dict(weights)):
+    left = dict(own)
+    with _reparametrize_module(cast(nn.Module, cell), left):
         output, following = noisy_step(cell, cell.project(values["X"]), state, noise)
+    refuse_rebinding(own, left)
     return (output, *tensors(following))
 
 
@@ -201,7 +214,11 @@ def _example(cell: Steps, parameters: Mapping[str, Tensor], form: Form) -> dict[
 
 
 def _trace_graph(
-    joint: Any, cell: Steps, example: dict[str, Tensor], parameters: Mapping[str, Tensor]
+    joint: Any,
+    cell: Steps,
+    example: dict[str, Tensor],
+    parameters: Mapping[str, Tensor],
+    others: dict[str, Tensor],
 ) -> Any:
     from torch.fx.experimental.proxy_tensor import make_fx
     from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
@@ -210,7 +227,11 @@ def _trace_graph(
     weights = {name: tensor.detach() for name, tensor in parameters.items()}
     try:
         with torch.enable_grad():
-            graph = make_fx(joint, tracing_mode="fake", record_stack_traces=True)(example, weights)
+            graph = make_fx(joint, tracing_mode="fake", record_stack_traces=True)(
+                example, weights, others
+            )
+    except CannotCompileError:
+        raise
     except GuardOnDataDependentSymNode as problem:
         raise CannotCompileError("the step branches on a tensor's value") from problem
     except Exception as problem:  # whatever a person's step may raise under tracing
@@ -218,8 +239,13 @@ def _trace_graph(
         raise CannotCompileError(
             f"the step cannot be traced: {said[0] if said else type(problem).__name__}"
         ) from problem
+    buffers = [_IN_WORDS.get(name[0], "what it is given") for name in example]
+    refuse_writing(graph, [*buffers, *map(repr, (*weights, *others))], line_of)
     graph.graph.eliminate_dead_code()
     return graph
+
+
+_IN_WORDS = {"X": "its input", "S": "the state before it", "M": "its mask", "K": "its mask"}
 
 
 def _keep_lines_of(cell: Steps) -> None:
