@@ -136,6 +136,13 @@ class CellView:
         return tuple(seen)
 
 
+def machine_obstacle() -> str | None:
+    """Why this machine can write no code, or None where it can."""
+    from ostinato.engine.cpu import target
+
+    return target.host_obstacle()
+
+
 def target_for(kind: torch.dtype) -> Any:
     """The machine to write code for, computing with this kind of number."""
     from ostinato.engine.cpu import target
@@ -184,6 +191,7 @@ def problem_while_tracing(cell: Steps, likeness: Any, *form: Any) -> str:
 
 
 # What `torch.compiler.assume_constant_result` does, without importing the whole of torch.compile.
+machine_obstacle._dynamo_marked_constant = True  # pyright: ignore[reportFunctionMemberAccess]
 key_while_tracing._dynamo_marked_constant = True  # pyright: ignore[reportFunctionMemberAccess]
 problem_while_tracing._dynamo_marked_constant = True  # pyright: ignore[reportFunctionMemberAccess]
 

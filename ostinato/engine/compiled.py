@@ -17,12 +17,14 @@ from ostinato.engine.cache import (
     CellView,
     key_while_tracing,
     kind_of,
+    machine_obstacle,
     problem_while_tracing,
     stages_of,
 )
 from ostinato.engine.kinds import Kind
 from ostinato.engine.loop import Loop, Marks, loop_of, reference_results
-from ostinato.engine.operator import FORWARD
+from ostinato.engine.operator import BACKWARD, FORWARD
+from ostinato.engine.operator_kernels import flows_into, saved_parts
 from ostinato.engine.program import CannotCompileError
 from ostinato.engine.reading import Noise, Reading, Steps, Unrolled, active_steps
 from ostinato.engine.trace import Form
@@ -143,9 +145,12 @@ class CompiledCall:
 
         always = self.form.kept == "always"
         given = {
-            f"K{number}": (part[0, 0] if always else part[:, 0]).contiguous()
+            f"K{number}": (part[0, 0] if always else part[:, 0].expand(samples, -1)).contiguous()
             for number, part in enumerate(tensors(self.noise.keep) if self.form.kept else [])
         }
+        if self.noise.hidden is not None:
+            width = tensors(self.view.cell.state_sizes)[0]
+            given["M"] = self.noise.hidden.to(self.view.dtype).expand(samples, width).contiguous()
         parameters = self.view.parameters | dict(self.noise.weights)
         traced = stages_of(self.view, self.form).traced
         return CompiledStepper(traced, self.view.target(), parameters, given, samples)
@@ -174,11 +179,19 @@ def _obstacle_of(inputs: Tensor | None, noise: Noise, view: CellView) -> str | N
         return "torch.onnx is exporting, and takes torch's own operations only"
     if not torch.compiler.is_compiling() and _C._get_tracing_state() is not None:
         return "torch.jit is tracing, and takes torch's own operations only"
+    problem = machine_obstacle()
+    if problem is not None:
+        return problem
     for part in view.parameters.values() if inputs is None else (inputs, *view.parameters.values()):
         if not part.is_cpu:
             return f"there is no compiled engine for {part.device.type} yet"
     if _C._get_tracing_state() is not None:
         return "torch.jit is tracing, and takes torch's own operations only"
+    if noise.weights:
+        for name, tensor in noise.weights.items():
+            own = view.parameters.get(name)
+            if own is None or tensor.shape != own.shape or tensor.dtype != kind:
+                return f"what stands for {name} is not like it"
     if noise.hidden is not None or noise.keep is not None:
         masks = [*tensors(noise.keep or ()), *([] if noise.hidden is None else [noise.hidden])]
         if any(mask.requires_grad for mask in masks):
@@ -217,7 +230,8 @@ class _Compiled(torch.autograd.Function):
     """A call of the compiled loop in autograd's graph.
 
     The memory of the forward pass is used up by the backward pass. Where the graph is kept and gone
-    through again, the forward pass runs again. A second derivative goes through the reference.
+    through again, or a result was changed in place, the forward pass runs again. A second
+    derivative goes through the reference, a batch of derivatives through the operator.
     """
 
     @staticmethod
@@ -227,7 +241,7 @@ class _Compiled(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*given)
         results = loop.results(memory)
-        ctx.versions = [tensor._version for tensor in loop.seen(memory)]
+        ctx.versions = loop.seen(memory)
         return tuple(results)
 
     @staticmethod
@@ -235,22 +249,34 @@ class _Compiled(torch.autograd.Function):
         with _without_autocast():
             if torch.is_grad_enabled():
                 return (None, *_twice_differentiable(ctx.loop, ctx.saved_tensors, gradients))
+            if _C._functorch.peek_interpreter_stack() is not None:
+                return (None, *_differentiated_in_a_batch(ctx, gradients))
             return (None, *_differentiated(ctx, gradients))
 
 
 def _differentiated(ctx: Any, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
     loop, given = ctx.loop, ctx.saved_tensors
     memory, ctx.memory = ctx.memory, None
-    if memory is None:
+    if memory is None or ctx.versions != loop.seen(memory):
         memory = loop.run(given)
-    elif ctx.versions != [tensor._version for tensor in loop.seen(memory)]:
-        raise RuntimeError(
-            "an output of a recurrent layer was changed in place after the layer returned it, "
-            "and the gradient needs it as it was: clone it before changing it"
-        )
     found = loop.gradients(memory, gradients)
     wanted = ctx.needs_input_grad[1:]
     return [gradient if want else None for gradient, want in zip(found, wanted, strict=True)]
+
+
+def _differentiated_in_a_batch(
+    ctx: Any, gradients: Sequence[Tensor | None]
+) -> list[Tensor | None]:
+    """Under `torch.vmap`, as where `is_grads_batched`: the operator knows how to be mapped."""
+    loop, given = ctx.loop, ctx.saved_tensors
+    marks = loop.marks
+    flat = [marks.lengths, marks.resets, marks.hidden, *marks.keep]
+    nothing = [given[0].new_empty(0) for _ in saved_parts(loop.kind)]
+    wanted = ctx.needs_input_grad[1:]
+    weights = any(wanted[-len(loop.kind.shapes) :])
+    found = BACKWARD(gradients, given, flat, nothing, loop.kind.key, loop.reverse, weights)
+    useful = zip(found, wanted, flows_into(loop.kind), strict=True)
+    return [value if want and flow else None for value, want, flow in useful]
 
 
 def _twice_differentiable(

@@ -84,20 +84,26 @@ class Loop:
     def results(self, memory: dict[str, Tensor]) -> list[Tensor]:
         """Outputs, the final states and, if asked for, the states of all steps.
 
-        Past a sample's length all are zero. Without lengths they are views of the memory.
+        Past a sample's length all are zero. Without lengths they lie in the loop's memory, with the
+        versions of that, and yet autograd takes none for a view: they may be changed in place, and
+        `seen` tells of it. No two share memory.
         """
-        layout = self.layout
+        layout, all_states = self.layout, self.kind.form.all_states
         output = layout.scatter(self.recurrence.output(layout, memory))
         states = [memory[f"S{number}"] for number in range(self.count)]
         final = [layout.final(part) for part in states]
-        every = states if self.kind.form.all_states else []
-        return [output, *final, *(layout.scatter(layout.after(part)) for part in every)]
+        if not all_states:
+            return [output.detach(), *final]
+        if layout.order is None and self.kind.stages.traced.output_is_state is not None:
+            output = output.clone()
+        every = [layout.scatter(layout.after(part)).detach() for part in states]
+        return [output.detach(), *final, *every]
 
-    def seen(self, memory: dict[str, Tensor]) -> list[Tensor]:
-        """The parts of the memory that a result may be a view of."""
+    def seen(self, memory: dict[str, Tensor]) -> list[int]:
+        """How often those parts of the memory were changed that a result may lie in."""
         every = self.count if self.kind.form.all_states else 0
         output = memory[self.recurrence.stages.output.buffer]
-        return [output, *(memory[f"S{number}"] for number in range(every))]
+        return [output._version, *(memory[f"S{number}"]._version for number in range(every))]
 
     def parameters(self, given: Sequence[Tensor]) -> dict[str, Tensor]:
         own = [tensor.contiguous() for tensor in self.split(given)[3]]
@@ -114,10 +120,13 @@ class Loop:
             mask = marks.hidden.to(dtype).resolve_neg()
             width = self.kind.stages.traced.state_widths[0]
             buffers["M"] = layout.arrange(mask.expand(layout.samples, width))
-        for number, part in enumerate(marks.keep):
+        widths = self.kind.stages.traced.state_widths
+        for number, (part, width) in enumerate(zip(marks.keep, widths, strict=False)):
+            part = part.to(dtype).resolve_neg()
             if self.kind.form.kept == "always":
-                buffers[f"K{number}"] = part.contiguous()
+                buffers[f"K{number}"] = part.expand(width).contiguous()
             else:
+                part = part[:, : layout.time].expand(layout.samples, layout.time, width)
                 buffers[f"K{number}"] = layout.gather_in_reading_order(part)
         return buffers
 

@@ -1,6 +1,6 @@
 """How a batch of sequences is read, what disturbs it, and what comes out: the engines' words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ostinato.errors import ShapeError
-from ostinato.state import map_state
+from ostinato.state import map_state, tensors
 
 
 class Steps(Protocol):
@@ -69,6 +69,16 @@ class Noise:
     keep: Any = None
     weights: Mapping[str, Tensor] = field(default_factory=dict)
 
+    def check(self, batch_size: int, time: int, sizes: Sequence[int]) -> None:
+        """Raise ShapeError unless the masks fit inputs (batch_size, time, ...) and these states.
+
+        An axis of one number serves for all; zoneout may be drawn for more steps than there are.
+        """
+        if self.hidden is not None:
+            _check_mask("hidden", self.hidden, (batch_size, sizes[0]))
+        for size, part in zip(sizes, () if self.keep is None else tensors(self.keep), strict=False):
+            _check_mask("keep", part[:, :time], (batch_size, time, size))
+
     def window(self, start: int, stop: int) -> "Noise":
         """The masks of the steps from `start` up to, not including, `stop`."""
         if self.keep is None:
@@ -86,6 +96,16 @@ class Unrolled(NamedTuple):
     outputs: Tensor
     state: Any
     states: Any
+
+
+def _check_mask(name: str, mask: Tensor, shape: tuple[int, ...]) -> None:
+    if mask.dim() != len(shape) or any(
+        given not in (1, wanted) for given, wanted in zip(mask.shape, shape, strict=True)
+    ):
+        raise ShapeError(
+            f"the noise's {name} must be {shape} for these inputs, or 1 on an axis where it is the "
+            f"same for all, got {tuple(mask.shape)}"
+        )
 
 
 def active_steps(lengths: Tensor, time: int) -> Tensor:

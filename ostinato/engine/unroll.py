@@ -49,7 +49,7 @@ def unroll(
         `Unrolled(outputs, state, states)`.
 
     Raises:
-        ShapeError: inputs, state, lengths or resets do not fit the cell or each other.
+        ShapeError: inputs, state, lengths, resets or masks do not fit the cell or each other.
         EngineError: the engine asked for cannot compute this, or an ONNX graph cannot hold it.
 
     Example:
@@ -61,6 +61,8 @@ def unroll(
     reading, noise = reading or Reading(), noise or Noise()
     _check_inputs(cell, inputs)
     reading.check(*inputs.shape[:2])
+    if noise.hidden is not None or noise.keep is not None:
+        noise.check(*inputs.shape[:2], tensors(cell.state_sizes))
     reading = _with_initial_state(cell, inputs, reading)
     if state is None:
         state = reading.initial_state

@@ -28,6 +28,7 @@ import ostinato
 from ostinato.cells import Cell
 from ostinato.engine import Noise, Reading, unroll
 from ostinato.engine.cpu import machine_code, target
+from ostinato.errors import ShapeError
 from ostinato.layers.torch_weights import torch_parameters
 from ostinato.state import HiddenState, map_state, tensors
 
@@ -716,7 +717,7 @@ def test_a_mask_may_be_whatever_the_reference_multiplies_with(name: str, make: A
 
 @pytest.mark.xfail(strict=True, reason="masks of another shape are read past their end")
 def test_a_mask_for_another_batch_is_refused() -> None:
-    with pytest.raises((RuntimeError, ostinato.ShapeError)):
+    with pytest.raises((RuntimeError, ShapeError)):
         unroll(lstm(), torch.randn(4, 5, 3).double(), noise=Noise(torch.rand(9, HIDDEN).double()))
 
 

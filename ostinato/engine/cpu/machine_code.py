@@ -81,9 +81,9 @@ def _place(text: str, target: Target) -> Path | None:
 @cache
 def _folder() -> Path | None:
     """The cache folder, or None where there is none that only its owner can write."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = base / "ostinato" / "code"
     try:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        folder = base / "ostinato" / "code"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.stat()
     except (OSError, RuntimeError):

@@ -52,6 +52,23 @@ class Target:
         return replace(self, scalar=scalar, lanes=lanes)
 
 
+def host_obstacle() -> str | None:
+    """Why no code can be written on this machine, or None where it can."""
+    if _PROBLEM:
+        return _PROBLEM[0]
+    try:
+        host_target()
+    except ImportError:
+        return "llvmlite, which writes machine code, is not installed: pip install llvmlite"
+    except Exception as problem:  # a library that is there and does not work
+        _PROBLEM.append(f"llvmlite, which writes machine code, does not work here: {problem}")
+        return _PROBLEM[0]
+    return None
+
+
+_PROBLEM: list[str] = []  # what is broken stays so, and is not tried again
+
+
 @cache
 def host_target() -> Target:
     """The best target of this machine, in single precision."""
