@@ -23,8 +23,8 @@ from ostinato.engine.cache import (
 )
 from ostinato.engine.kinds import Kind
 from ostinato.engine.loop import Loop, Marks, loop_of, reference_results
-from ostinato.engine.operator import BACKWARD, FORWARD
-from ostinato.engine.operator_kernels import flows_into, saved_parts
+from ostinato.engine.mapped_gradients import is_mapped, mapped_gradients
+from ostinato.engine.operator import FORWARD
 from ostinato.engine.program import CannotCompileError
 from ostinato.engine.reading import Noise, Reading, Steps, Unrolled, active_steps
 from ostinato.engine.trace import Form
@@ -249,8 +249,9 @@ class _Compiled(torch.autograd.Function):
         with _without_autocast():
             if torch.is_grad_enabled():
                 return (None, *_twice_differentiable(ctx.loop, ctx.saved_tensors, gradients))
-            if _C._functorch.peek_interpreter_stack() is not None:
-                return (None, *_differentiated_in_a_batch(ctx, gradients))
+            if is_mapped(gradients):
+                wanted = ctx.needs_input_grad[1:]
+                return (None, *mapped_gradients(ctx.loop, ctx.saved_tensors, gradients, wanted))
             return (None, *_differentiated(ctx, gradients))
 
 
@@ -262,21 +263,6 @@ def _differentiated(ctx: Any, gradients: Sequence[Tensor | None]) -> list[Tensor
     found = loop.gradients(memory, gradients)
     wanted = ctx.needs_input_grad[1:]
     return [gradient if want else None for gradient, want in zip(found, wanted, strict=True)]
-
-
-def _differentiated_in_a_batch(
-    ctx: Any, gradients: Sequence[Tensor | None]
-) -> list[Tensor | None]:
-    """Under `torch.vmap`, as where `is_grads_batched`: the operator knows how to be mapped."""
-    loop, given = ctx.loop, ctx.saved_tensors
-    marks = loop.marks
-    flat = [marks.lengths, marks.resets, marks.hidden, *marks.keep]
-    nothing = [given[0].new_empty(0) for _ in saved_parts(loop.kind)]
-    wanted = ctx.needs_input_grad[1:]
-    weights = any(wanted[-len(loop.kind.shapes) :])
-    found = BACKWARD(gradients, given, flat, nothing, loop.kind.key, loop.reverse, weights)
-    useful = zip(found, wanted, flows_into(loop.kind), strict=True)
-    return [value if want and flow else None for value, want, flow in useful]
 
 
 def _twice_differentiable(
