@@ -1,0 +1,56 @@
+"""A machine without something that the compiled engine asks for."""
+
+import sys
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+import torch
+
+import ostinato
+from ostinato.engine.cpu import machine_code, target
+
+
+def test_without_llvmlite_a_layer_runs_on_another_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    target.host_target.cache_clear()
+    monkeypatch.setitem(sys.modules, "llvmlite", None)
+    monkeypatch.setitem(sys.modules, "llvmlite.binding", None)
+    layer = ostinato.LSTM(3, 5)
+    assert layer(torch.randn(2, 3, 3))[0].shape == (2, 3, 5)
+    assert layer.engine_choices()[0].engine != "compiled"
+
+
+def test_without_a_home_there_is_no_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", Mock(side_effect=RuntimeError("no home")))
+    assert machine_code._folder.__wrapped__() is None
+
+
+def test_a_cache_folder_that_is_a_file_or_that_others_write_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    (tmp_path / "file").mkdir()
+    (tmp_path / "file" / "ostinato").touch()
+    assert machine_code._folder.__wrapped__() is None
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "open"))
+    (tmp_path / "open" / "ostinato" / "code").mkdir(parents=True)
+    (tmp_path / "open" / "ostinato" / "code").chmod(0o777)
+    assert machine_code._folder.__wrapped__() is None
+
+
+SPOILT = {"junk": b"junk" * 99, "cut off": bytes(40), "empty": b""}
+
+
+@pytest.mark.parametrize("content", SPOILT.values(), ids=SPOILT)
+def test_a_spoilt_file_in_the_cache_is_written_anew(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, portable = "define i64 @seven() { ret i64 7 }", target.portable_target()
+    monkeypatch.setattr(machine_code, "_folder", lambda: tmp_path)
+    machine_code.MachineCode(text, portable)
+    (path,) = tmp_path.iterdir()
+    good = path.read_bytes()
+    path.write_bytes(content)
+    assert machine_code.MachineCode(text, portable).address("seven")
+    assert path.read_bytes() == good
