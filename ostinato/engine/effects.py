@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any, TypeVar
 
 import torch
@@ -86,6 +87,23 @@ def refuse_writing(graph: GraphModule, names: Sequence[str], line_of: Callable[[
                 raise CannotCompileError(f"the step changes {owner} in place{line_of(node)}")
 
 
+def line_of_exception(problem: BaseException) -> str:
+    """ " (file, line N: source)" of the step's line that raised it, or ""."""
+    places = [(frame.f_code.co_filename, line) for frame, line in walk_tb(problem.__traceback__)]
+    own = [place for place in places if _is_a_person_s(place[0])]
+    return _said(*own[-1]) if own else ""
+
+
+def _is_a_person_s(file: str) -> bool:
+    """Whether this is neither torch's nor the engine's file."""
+    folders = (Path(torch.__file__).parent, Path(__file__).parent)
+    return Path(file).is_file() and not any(folder in Path(file).parents for folder in folders)
+
+
+def _said(file: str, line: int) -> str:
+    return f" ({file}, line {line}: {linecache.getline(file, line).strip()})"
+
+
 def _written(node: Any) -> Iterator[Any]:
     """The arguments that an operation writes to."""
     schema = getattr(node.target, "_schema", None)
@@ -136,9 +154,8 @@ def _line_that_sets(twin: nn.Module, name: str, run: Callable[[], Any]) -> str:
     def record(self: Any, name: str, value: Any) -> None:
         caller = sys._getframe(1)
         file, line = caller.f_code.co_filename, caller.f_lineno
-        if name == attribute and Path(torch.__file__).parent not in Path(file).parents:
-            source = linecache.getline(file, line).strip()
-            lines.append(f" ({file}, line {line}: {source})")
+        if name == attribute and _is_a_person_s(file):
+            lines.append(_said(file, line))
         super(watching, self).__setattr__(name, value)
 
     watching: Any = type(kind)(kind.__name__, (kind,), {"__setattr__": record})

@@ -158,10 +158,11 @@ def _restored(loop: Loop, given: Sequence[Tensor], saved: Sequence[Tensor]) -> d
 
 
 def _copied(result: Tensor) -> Tensor:
-    """A copy with the same order of axes in memory."""
+    """A copy with the same order of axes in memory, and no view in autograd's eyes."""
     if result.dim() == 2:
         return result
-    return result.transpose(0, 1).clone(memory_format=torch.contiguous_format).transpose(0, 1)
+    in_memory = result.transpose(0, 1).clone(memory_format=torch.contiguous_format)
+    return in_memory.transpose(0, 1).detach()
 
 
 def _copied_rows(gradient: Tensor | None) -> Tensor | None:

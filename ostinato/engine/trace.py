@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.stateless import _reparametrize_module  # pyright: ignore[reportPrivateUsage]
 
-from ostinato.engine.effects import refuse_rebinding, refuse_writing
+from ostinato.engine.effects import line_of_exception, refuse_rebinding, refuse_writing
 from ostinato.engine.lowering import (
     EXAMPLE_BATCH,
     Lowering,
@@ -235,10 +235,11 @@ def _trace_graph(
     except GuardOnDataDependentSymNode as problem:
         raise CannotCompileError("the step branches on a tensor's value") from problem
     except Exception as problem:  # whatever a person's step may raise under tracing
-        said = str(problem).strip().splitlines()
-        raise CannotCompileError(
-            f"the step cannot be traced: {said[0] if said else type(problem).__name__}"
-        ) from problem
+        line = line_of_exception(problem)
+        said = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
+        if "leaf Variable that requires grad" in said:
+            raise CannotCompileError(f"the step changes a tensor of its cell{line}") from problem
+        raise CannotCompileError(f"the step cannot be traced: {said}{line}") from problem
     buffers = [_IN_WORDS.get(name[0], "what it is given") for name in example]
     refuse_writing(graph, [*buffers, *map(repr, (*weights, *others))], line_of)
     graph.graph.eliminate_dead_code()

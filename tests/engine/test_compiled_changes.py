@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from types import MethodType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,11 +15,13 @@ from own_cells import (
     assert_agrees,
     mended,
     of_parts,
+    reason_of,
 )
 from torch import Tensor, nn
 
 import ostinato
 from ostinato.cells import Cell
+from ostinato.state import HiddenState
 
 
 def set_to(name: str, value: Any) -> Callable[[Any], Any]:
@@ -81,3 +84,89 @@ def test_a_buffer_that_a_step_counts_in_is_counted_in() -> None:
     cell = Scaled(factor, count=nn.Buffer(torch.zeros(HIDDEN)))
     ostinato.Recurrent([cell])(torch.randn(1, 3, FEATURES))
     assert cell.count.tolist() == [3.0] * HIDDEN
+
+
+class Counting(Scaled):
+    """A step that leaves something behind, in the way it is told."""
+
+    def step(self, projected: Tensor, hidden: Tensor, state: HiddenState) -> Any:
+        if self.way == "an attribute":
+            self.count = self.count + 1
+        if self.way == "a list":
+            self.seen.append(1)
+        if self.way == "a buffer set":
+            self.total = self.total + 1
+        if self.way == "a buffer in place":
+            self.total.add_(1)
+        if self.way == "an object's attribute":
+            self.holder.count += 1
+        return super().step(projected, hidden, state)
+
+
+LEFT = {
+    "an attribute": ("'count'", lambda cell: cell.count, "self.count = self.count + 1"),
+    "a list": ("'seen'", lambda cell: len(cell.seen), ""),
+    "a buffer set": ("'total'", lambda cell: int(cell.total[0]), "self.total = self.total + 1"),
+    "a buffer in place": (
+        "a tensor of its cell",
+        lambda cell: int(cell.total[0]),
+        "self.total.add_(1)",
+    ),
+    "an object's attribute": ("'holder'", lambda cell: cell.holder.count, ""),
+}
+
+
+@pytest.mark.parametrize("way", LEFT)
+def test_a_step_that_leaves_something_behind_runs_step_by_step_and_says_where(way: str) -> None:
+    name, count, line = LEFT[way]
+    cell = Counting(
+        lambda cell: 1.0,
+        way=way,
+        count=0,
+        seen=[],
+        total=nn.Buffer(torch.zeros(HIDDEN)),
+        holder=SimpleNamespace(count=0),
+    )
+    reason = reason_of(cell)
+    assert reason.startswith("reference: compiled: the step changes ")
+    assert name in reason
+    assert line in reason
+    ostinato.Recurrent([cell])(torch.randn(1, 3, FEATURES))
+    assert count(cell) == 3
+
+
+def test_a_hook_within_a_cell_is_named_and_sees_every_step() -> None:
+    seen: list[Any] = []
+    cell = Scaled(lambda cell: 1.0)
+    cell.norm.register_forward_hook(lambda module, given, result: seen.append(result))
+    assert "the cell's norm has a hook" in reason_of(cell)
+    seen.clear()
+    ostinato.Recurrent([cell])(torch.randn(1, 3, FEATURES))
+    assert len(seen) == 3
+
+
+def test_a_step_replaced_on_its_class_or_its_cell_is_the_one_that_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cell = Scaled(lambda cell: 1.0)
+    assert_agrees(cell)
+
+    def half(self: Any, projected: Tensor, hidden: Tensor, state: HiddenState) -> Any:
+        following = torch.tanh(projected + hidden) / 2
+        return following, HiddenState(following)
+
+    monkeypatch.setattr(Scaled, "step", half)
+    assert_agrees(cell)
+    monkeypatch.undo()
+    assert_agrees(cell)
+    cell.step = MethodType(half, cell)
+    assert_agrees(cell)
+
+
+def test_a_cell_with_an_object_of_its_own_follows_what_that_holds() -> None:
+    cell = Scaled(lambda cell: cell.options.factor, options=SimpleNamespace(factor=1.0))
+    assert_agrees(cell)
+    cell.options.factor = 0.5
+    assert_agrees(cell)
+    cell.options = SimpleNamespace(factor=2.0)
+    assert_agrees(cell)

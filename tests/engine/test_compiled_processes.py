@@ -109,3 +109,42 @@ def test_a_cell_that_ran_is_let_go() -> None:
     del layer
     gc.collect()
     assert held() is None
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="asks Linux for its memory")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_ten_thousand_calls_of_all_kinds_leave_no_memory_behind(threads: int) -> None:
+    torch.set_num_threads(threads)
+    layer, inputs = ostinato.LSTM(3, 4), torch.randn(4, 6, 3)
+    lengths, resets = torch.tensor([6, 3, 2, 0]), torch.rand(4, 6) < 0.3
+
+    def call(times: int) -> None:
+        for _ in range(times):
+            layer(inputs, lengths=lengths)
+            layer(inputs, resets=resets)[0].sum().backward()
+            layer(inputs)[0].relu_().sum().backward()
+
+    call(500)
+    before = resident_kilobytes()
+    call(10_000)
+    assert resident_kilobytes() - before < 3000
+
+
+def test_other_threads_run_known_cells_while_one_is_traced() -> None:
+    layer, inputs, found = ostinato.LSTM(3, 4), torch.randn(2, 5, 3), []
+    expected = layer(inputs)[0]
+    stop = threading.Event()
+
+    def go_on() -> None:
+        while not stop.is_set():
+            found.append(bool(torch.equal(layer(inputs)[0], expected)))
+
+    running = threading.Thread(target=go_on)
+    running.start()
+    traced = [reason_of(Own(of_sum(lambda z, n=n: torch.tanh(z) * n))) for n in range(3)]
+    stop.set()
+    running.join()
+    assert all(reason.startswith("compiled") for reason in traced)
+    assert found
+    assert all(found)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from every_cell import CELLS
 from own_cells import (
     FEATURES,
     HIDDEN,
@@ -20,7 +21,8 @@ from torch import Tensor, nn
 
 import ostinato
 from ostinato.engine import Noise, Reading, unroll
-from ostinato.errors import ShapeError
+from ostinato.errors import EngineError, ShapeError
+from ostinato.state import LSTMState
 
 LAYOUTS = {
     "every second": lambda: torch.randn(8, 9, 12)[::2, ::2, ::4],
@@ -174,3 +176,41 @@ def test_a_mask_with_a_gradient_gets_it() -> None:
     found = unroll(lstm(), torch.randn(4, 5, 3).double(), noise=Noise(mask))
     (gradient,) = torch.autograd.grad(found.outputs.sum(), mask)
     assert gradient.abs().sum() > 0
+
+
+def test_weights_that_stand_for_a_cell_s_own_must_be_like_them() -> None:
+    cell, inputs = lstm(), torch.randn(2, 3, 3, dtype=torch.float64)
+    small = Noise(weights={"weight_hh": torch.randn(2, 2, dtype=torch.float64)})
+    single = Noise(weights={"weight_hh": torch.randn(16, 4)})
+    for noise in (small, single):
+        with pytest.raises(EngineError, match="what stands for weight_hh is not like it"):
+            unroll(cell, inputs, noise=noise, engine="compiled")
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        lambda: Noise(torch.rand(4, 3)),
+        lambda: Noise(torch.rand(HIDDEN)),
+        lambda: Noise(None, LSTMState(torch.rand(4, 2, HIDDEN), torch.rand(4, 5, HIDDEN))),
+        lambda: Noise(None, LSTMState(torch.rand(4, 5, HIDDEN), torch.rand(2, 5, HIDDEN))),
+    ],
+)
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_masks_that_do_not_fit_are_refused_by_every_engine(noise: Any, engine: str) -> None:
+    with pytest.raises(ShapeError, match="the noise's"):
+        unroll(lstm(dtype=torch.float32), torch.randn(4, 5, 3), noise=noise(), engine=engine)
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_a_nan_in_one_sample_touches_no_gradient_of_another(name: str) -> None:
+    cell = CELLS[name](FEATURES, HIDDEN).double()
+    inputs = torch.randn(4, 5, FEATURES, dtype=torch.float64)
+    inputs[1, 2] = float("nan")
+    inputs.requires_grad_()
+    (gradient,) = torch.autograd.grad(unroll(cell, inputs, engine="compiled").outputs.sum(), inputs)
+    others = torch.tensor([0, 2, 3])
+    clean = inputs.detach()[others].requires_grad_()
+    (expected,) = torch.autograd.grad(unroll(cell, clean, engine="compiled").outputs.sum(), clean)
+    assert_same([gradient[others]], [expected])
+    assert gradient[1].isnan().any()

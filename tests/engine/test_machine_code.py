@@ -20,6 +20,18 @@ def test_without_llvmlite_a_layer_runs_on_another_engine(monkeypatch: pytest.Mon
     assert layer.engine_choices()[0].engine != "compiled"
 
 
+def test_a_broken_llvmlite_is_named_and_another_engine_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(target, "_PROBLEM", [])
+    monkeypatch.setattr(target, "host_target", Mock(side_effect=OSError("no libllvmlite.so")))
+    layer = ostinato.GRU(3, 5)
+    assert layer(torch.randn(2, 3, 3))[0].shape == (2, 3, 5)
+    (choice,) = layer.engine_choices()
+    assert choice.engine != "compiled"
+    assert "llvmlite, which writes machine code, does not work here: no lib" in choice.reason
+
+
 def test_without_a_home_there_is_no_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "home", Mock(side_effect=RuntimeError("no home")))
