@@ -149,7 +149,7 @@ class CompiledCall:
             for number, part in enumerate(tensors(self.noise.keep) if self.form.kept else [])
         }
         if self.noise.hidden is not None:
-            width = tensors(self.view.cell.state_sizes)[0]
+            width: Any = self.view.cell.state_sizes[0]
             given["M"] = self.noise.hidden.to(self.view.dtype).expand(samples, width).contiguous()
         parameters = self.view.parameters | dict(self.noise.weights)
         traced = stages_of(self.view, self.form).traced

@@ -158,7 +158,8 @@ def _line_that_sets(twin: nn.Module, name: str, run: Callable[[], Any]) -> str:
             lines.append(_said(file, line))
         super(watching, self).__setattr__(name, value)
 
-    watching: Any = type(kind)(kind.__name__, (kind,), {"__setattr__": record})
+    make: Any = type(kind)
+    watching: Any = make(kind.__name__, (kind,), {"__setattr__": record})
     module.__class__ = watching
     try:
         with suppress(CannotCompileError):

@@ -1,8 +1,8 @@
 """Many gradients of one call at once: a plain call whose backward pass is mapped over.
 
-`torch.vmap` over `torch.autograd.grad` is one way to ask for that, `is_grads_batched` another, which
-maps in a manner of its own that operators with lists of tensors know nothing of. Both end in the
-backward operator, which can be mapped and runs the loop forward again.
+`torch.vmap` over `torch.autograd.grad` is one way to ask for that, `is_grads_batched` another,
+which maps in a manner of its own that operators with lists of tensors know nothing of. Both end in
+the backward operator, which can be mapped and runs the loop forward again.
 """
 
 from collections.abc import Sequence

@@ -62,7 +62,7 @@ def unroll(
     _check_inputs(cell, inputs)
     reading.check(*inputs.shape[:2])
     if noise.hidden is not None or noise.keep is not None:
-        noise.check(*inputs.shape[:2], tensors(cell.state_sizes))
+        noise.check(inputs.shape[0], inputs.shape[1], list(cell.state_sizes))
     reading = _with_initial_state(cell, inputs, reading)
     if state is None:
         state = reading.initial_state
