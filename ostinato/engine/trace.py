@@ -155,10 +155,12 @@ def trace_forward(
         if name[0] not in GRADIENT_LETTERS
     }
 
-    def step(values: dict[str, Tensor], weights: dict[str, Tensor]) -> Any:
-        return list(_one_step(cell, weights, values, form))
+    def step(
+        values: dict[str, Tensor], weights: dict[str, Tensor], others: dict[str, Tensor]
+    ) -> Any:
+        return list(_one_step(cell, {**weights, **others}, values, form))
 
-    graph = _trace_graph(step, cell, example, parameters)
+    graph = _trace_graph(step, cell, example, parameters, {})
     inputs = [("input", name, tensor.shape[-1]) for name, tensor in example.items()]
     given = [*inputs, *map(_parameter, parameters, parameters.values())]
     program, (output, *states) = lower(graph, given, lowering)
