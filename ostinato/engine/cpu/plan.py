@@ -6,7 +6,6 @@ here.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import zip_longest
 from typing import NamedTuple
 
 import numpy as np
@@ -52,7 +51,6 @@ class Plan:
     """
 
     def __init__(self, stages: Sequence[Stage], threads: int) -> None:
-        self.stages = tuple(stages)
         self.threads = threads
         words = _laid_out(stages)
         places = [place for place, word in enumerate(words) if isinstance(word, At)]
@@ -95,33 +93,6 @@ def _laid_out(stages: Sequence[Stage]) -> list[Word]:
         words += [job.function, At("", 8 * first)]
         first += len(job.fields)
     return words + [word for job in jobs for word in job.fields]
-
-
-def beside(one: Plan, other: Plan) -> Plan:
-    """Both plans at once: the jobs of their first stages, then those of the second ones, and so on.
-
-    The parts of memory of the first are called "0 NAME", of the second "1 NAME".
-    """
-    stages = []
-    for pair in zip_longest(_renamed(one, "0 "), _renamed(other, "1 ")):
-        found = [stage for stage in pair if stage is not None]
-        if any(stage.together for stage in found):
-            stages += found
-        else:
-            stages.append(Stage([job for stage in found for job in stage.jobs]))
-    return Plan(stages, max(one.threads, other.threads, *(len(stage.jobs) for stage in stages)))
-
-
-def _renamed(plan: Plan, prefix: str) -> list[Stage]:
-    def renamed(word: Word) -> Word:
-        return word._replace(part=prefix + word.part) if isinstance(word, At) else word
-
-    return [
-        stage._replace(
-            jobs=[job._replace(fields=[*map(renamed, job.fields)]) for job in stage.jobs]
-        )
-        for stage in plan.stages
-    ]
 
 
 class Bound(NamedTuple):

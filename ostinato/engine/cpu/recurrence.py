@@ -17,7 +17,7 @@ from ostinato.engine.cpu.large_products import Product, product_stage, scratch_n
 from ostinato.engine.cpu.layout import Extent, Layout
 from ostinato.engine.cpu.loop_code import LoopCode, Room, Shapes, Walk, lies_of
 from ostinato.engine.cpu.panels import Lies, Operand
-from ostinato.engine.cpu.plan import At, Plan, Stage, beside
+from ostinato.engine.cpu.plan import At, Plan, Stage
 from ostinato.engine.cpu.target import Target
 from ostinato.engine.reuse import reuse_memory
 from ostinato.engine.stages import Buffer, OuterProduct, Place, Stages, cut_into_stages
@@ -54,23 +54,6 @@ class Pending(NamedTuple):
 
     def run(self) -> None:
         self.plan.run({part: tensor.data_ptr() for part, tensor in self.memory.items()})
-
-
-@lru_cache(maxsize=64)
-def _beside(one: Plan, other: Plan) -> Plan:
-    return beside(one, other)
-
-
-def run_both(one: Pending, other: Pending) -> None:
-    """Run two passes at once, the threads of the team shared between them."""
-    named = [("0 ", one.memory), ("1 ", other.memory)]
-    _beside(one.plan, other.plan).run(
-        {
-            prefix + part: tensor.data_ptr()
-            for prefix, memory in named
-            for part, tensor in memory.items()
-        }
-    )
 
 
 class CompiledRecurrence:
