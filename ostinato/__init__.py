@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         Attention,
         CausalTransformer,
         FeedForward,
+        LinearChainCRF,
         Recurrent,
         replace,
     )
@@ -48,7 +49,9 @@ if TYPE_CHECKING:
         RecurrentPointing,
         ScheduledSampling,
         SequenceToSequence,
+        Tagger,
         Transformer,
+        WordFeatures,
     )
     from ostinato.state import (
         Bidirectional,
@@ -65,6 +68,7 @@ if TYPE_CHECKING:
         unstack,
     )
     from ostinato.tasks.planning import load_planner, train_planning
+    from ostinato.tasks.tagging import load_tagger, train_tagging
     from ostinato.tasks.text import load_run, train_text
     from ostinato.tasks.translation import load_translator, train_translation
 
@@ -93,6 +97,7 @@ _HOMES = {
         "Attention",
         "CausalTransformer",
         "FeedForward",
+        "LinearChainCRF",
         "Recurrent",
         "replace",
     ),
@@ -106,6 +111,8 @@ _HOMES = {
         "RecurrentEncoder",
         "ScheduledSampling",
         "SequenceToSequence",
+        "Tagger",
+        "WordFeatures",
         "AttentionPointing",
         "PointerNetwork",
         "RecurrentPointing",
@@ -126,6 +133,7 @@ _HOMES = {
         "unstack",
     ),
     "ostinato.tasks.planning": ("load_planner", "train_planning"),
+    "ostinato.tasks.tagging": ("load_tagger", "train_tagging"),
     "ostinato.tasks.text": ("load_run", "train_text"),
     "ostinato.tasks.translation": ("load_translator", "train_translation"),
 }
@@ -152,6 +160,7 @@ __all__ = [
     "LSTMCell",
     "LSTMState",
     "LanguageModel",
+    "LinearChainCRF",
     "LinearRecurrenceCell",
     "LuongDecoder",
     "MemoryState",
@@ -171,11 +180,14 @@ __all__ = [
     "SRUCell",
     "ScheduledSampling",
     "SequenceToSequence",
+    "Tagger",
     "Transformer",
+    "WordFeatures",
     "detach",
     "export_onnx",
     "load_planner",
     "load_run",
+    "load_tagger",
     "load_translator",
     "onnx_translations",
     "replace",
@@ -183,6 +195,7 @@ __all__ = [
     "select",
     "stack",
     "train_planning",
+    "train_tagging",
     "train_text",
     "train_translation",
     "unroll",

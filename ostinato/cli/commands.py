@@ -50,6 +50,13 @@ COMMANDS = (
         "train_planning",
     ),
     Command(
+        ("train", "tagging"),
+        "--data FILE [options]",
+        "train a tagger: a label for every token",
+        "ostinato.cli.tagging",
+        "train_tagging",
+    ),
+    Command(
         ("resume",),
         "RUN",
         "go on with a run that was stopped",
@@ -76,6 +83,13 @@ COMMANDS = (
         "let a run's model translate, line by line",
         "ostinato.cli.translation",
         "translate",
+    ),
+    Command(
+        ("tag",),
+        "RUN [FILE|-]",
+        "let a run's tagger label every token",
+        "ostinato.cli.tagging",
+        "tag",
     ),
     Command(
         ("plan",),

@@ -23,8 +23,9 @@ class EvaluateArguments(CheckedModel):
     data: tuple[str, ...] = Field(
         (),
         description="Other text: files, folders, globs, or - for standard input; of a planner a "
-        "file of instances as `x y x y ... output i j ...`, or of TSPLIB. None given: the part of "
-        "the run's own text that --part names; fixed instances.",
+        "file of instances as `x y x y ... output i j ...`, or of TSPLIB; of a tagger sentences "
+        "with labels. None given: the part of the run's own text that --part names; fixed "
+        "instances; the sentences that a tagger was validated on.",
     )
     source: Path | None = Field(
         None, description="Sentences to translate, of a translation model, one a line."
@@ -32,6 +33,9 @@ class EvaluateArguments(CheckedModel):
     target: Path | None = Field(None, description="Their translations, line by line.")
     beam_size: int | None = Field(
         None, ge=1, description="Unfinished translations kept at each step. None: 5."
+    )
+    figure: Path | None = Field(
+        None, description="PNG file for F1 by label and which are taken for which; of tagging."
     )
     part: Literal["validation", "test", "train"] | None = Field(
         None, description="Part of the run's own text; of text only. None: validation."
@@ -65,7 +69,7 @@ def evaluate(arguments: list[str]) -> None:
 
 def evaluate_text(options: EvaluateArguments) -> None:
     """Print how well a language model predicts a text."""
-    refuse_options(options, "text", *TRANSLATION_OPTIONS)
+    refuse_options(options, "text", "figure", *TRANSLATION_OPTIONS)
     from ostinato.cli.progress import unit_of, watch_run
     from ostinato.tasks import text
 

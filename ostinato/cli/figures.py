@@ -10,6 +10,9 @@ _WORDS = {
     "perplexity": ("perplexity {}", 2),
 }
 _SHARES = {
+    "span_f1": "span F1 {:.2%}",
+    "span_precision": "precision {:.2%}",
+    "span_recall": "recall {:.2%}",
     "accuracy": "accuracy {:.1%}",
     "area": "area {:.1%} of the exact",
     "coverage": "{:.1%} of the exact triangles",

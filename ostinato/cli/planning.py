@@ -122,7 +122,7 @@ def resume_planning(options: ResumeArguments) -> None:
 
 def evaluate_planning(options: EvaluateArguments) -> None:
     """Print how well a planner plans."""
-    refuse_options(options, "planning", "cell", "part", *TRANSLATION_OPTIONS)
+    refuse_options(options, "planning", "cell", "part", "figure", *TRANSLATION_OPTIONS)
     if len(options.data) > 1:
         raise SettingsError(f"give one file of instances, got {len(options.data)}")
     from ostinato.cli.progress import watch_run

@@ -85,6 +85,11 @@ class Pace:
                 f" (accuracy {figures['accuracy']:.1%}, {figures['optimality_gap']:.2%} from the "
                 "best known)"
             )
+        if "error" in figures:
+            told = f"accuracy {figures['accuracy']:.2%}"
+            if "span_f1" in figures:
+                told = f"span F1 {figures['span_f1']:.2%}, {told}"
+            self.validation += f" ({told})"
         if self.unit == "token" and "perplexity" in figures:
             self.validation += f" (perplexity {decimal(figures['perplexity'], 1)})"
 

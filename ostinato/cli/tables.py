@@ -65,6 +65,10 @@ def _best_figure(figures: dict[str, float]) -> str:
     """The one figure that can be compared over all tokenisers, where there is one."""
     if "bits_per_character" in figures:
         return f"{figures['bits_per_character']:.3f} bits/character"
+    if "span_f1" in figures:
+        return f"span F1 {figures['span_f1']:.2%}"
+    if "accuracy" in figures and "tokens" in figures:
+        return f"{figures['accuracy']:.2%} of the labels"
     if "accuracy" in figures:
         return f"{figures['accuracy']:.1%} exact"
     if "nats_per_unit" in figures:

@@ -13,11 +13,13 @@ from ostinato.errors import CheckpointError, SettingsError
 _RESUME = {
     "text": ("ostinato.cli.train", "resume_text"),
     "planning": ("ostinato.cli.planning", "resume_planning"),
+    "tagging": ("ostinato.cli.tagging", "resume_tagging"),
     "translation": ("ostinato.cli.translation", "resume_translation"),
 }
 _EVALUATE = {
     "text": ("ostinato.cli.evaluate", "evaluate_text"),
     "planning": ("ostinato.cli.planning", "evaluate_planning"),
+    "tagging": ("ostinato.cli.tagging", "evaluate_tagging"),
     "translation": ("ostinato.cli.translation", "evaluate_translation"),
 }
 

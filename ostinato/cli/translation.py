@@ -151,7 +151,7 @@ def resume_translation(options: ResumeArguments) -> None:
 
 def evaluate_translation(options: EvaluateArguments) -> None:
     """Print how well a translation model translates."""
-    refuse_options(options, "translation", "cell", "part")
+    refuse_options(options, "translation", "cell", "part", "figure")
     if len(options.data) > 1:
         raise SettingsError(f"give one file of pairs, got {len(options.data)}")
     first = options.data[0] if options.data else options.source

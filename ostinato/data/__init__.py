@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from ostinato.data.pair_reading import Pairs, read_pairs
     from ostinato.data.pair_window import PairWindow, join_pairs
     from ostinato.data.splits import Split
+    from ostinato.data.tagging.batches import TagBatches, TagWindow
+    from ostinato.data.tagging.codec import TagCodec, learn_tag_codec
+    from ostinato.data.tagging.part import TaggedPart, encode_tagged
+    from ostinato.data.tagging.sentences import Sentence, TaggedText
     from ostinato.data.text_reading import Progress
     from ostinato.data.text_sources import TextPaths
     from ostinato.data.token_part import TokenPart
@@ -47,8 +51,14 @@ __all__ = [
     "PairWindow",
     "Pairs",
     "Progress",
+    "Sentence",
     "Split",
     "StreamDecoder",
+    "TagBatches",
+    "TagCodec",
+    "TagWindow",
+    "TaggedPart",
+    "TaggedText",
     "TextPaths",
     "TextReading",
     "TokenPart",
@@ -58,8 +68,10 @@ __all__ = [
     "Window",
     "WordTokeniser",
     "encode_pairs",
+    "encode_tagged",
     "join_pairs",
     "learn_codec",
+    "learn_tag_codec",
     "load_tokeniser",
     "open_corpus",
     "prepare_corpus",
@@ -77,6 +89,10 @@ _HOMES = {
     "pair_reading": ("Pairs", "read_pairs"),
     "pair_window": ("PairWindow", "join_pairs"),
     "splits": ("Split",),
+    "tagging.batches": ("TagBatches", "TagWindow"),
+    "tagging.codec": ("TagCodec", "learn_tag_codec"),
+    "tagging.part": ("TaggedPart", "encode_tagged"),
+    "tagging.sentences": ("Sentence", "TaggedText"),
     "text_reading": ("Progress",),
     "text_sources": ("TextPaths",),
     "token_part": ("TokenPart",),

@@ -9,11 +9,8 @@ from torch.utils.data import Dataset
 
 from ostinato.data.pair_part import PairPart
 from ostinato.data.pair_window import PairWindow
+from ostinato.data.sorted_pools import lines_in_words, pooled_batches
 from ostinato.errors import SettingsError
-
-# So many batches' pairs are sorted by length together: more would leave less padding and less
-# chance in which pairs meet.
-_POOL_BATCHES = 100
 
 
 class BatchLimits(NamedTuple):
@@ -67,7 +64,7 @@ class PairBatches(Dataset[PairWindow]):
         self.world_size = world_size
         self.lengths = np.stack([part.source.lengths, part.target.lengths + 1], 1)
         generator = None if seed is None else np.random.default_rng([seed, epoch])
-        self.batches = _shuffled_batches(self.lengths, limits, generator)
+        self.batches = pooled_batches(self.lengths, limits.tokens, limits.pairs, generator)
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -105,42 +102,6 @@ def _window(part: PairPart, rows: NDArray[np.int64]) -> PairWindow:
         target_lengths=torch.from_numpy(lengths + 1),
         counted=torch.from_numpy(np.pad(real, ((0, 0), (1, 0)), constant_values=True)),
         copied=None,
-        where=f"{part.name}, {_lines(part.lines[rows])}",
+        where=f"{part.name}, {lines_in_words(part.lines[rows])}",
         units=int(lengths.sum()) + len(rows),
     )
-
-
-def _shuffled_batches(
-    lengths: NDArray[np.int64], limits: BatchLimits, generator: np.random.Generator | None
-) -> list[NDArray[np.int64]]:
-    if generator is None:
-        return _cut(np.lexsort((lengths[:, 0], lengths[:, 1])), lengths, limits)
-    order = generator.permutation(len(lengths))
-    pairs_a_batch = max(1, min(limits.pairs, limits.tokens // max(1, round(lengths.mean()))))
-    size = _POOL_BATCHES * pairs_a_batch
-    batches = []
-    for start in range(0, len(order), size):
-        pool = order[start : start + size]
-        by_length = pool[np.lexsort((lengths[pool, 0], lengths[pool, 1]))]
-        batches += _cut(by_length, lengths, limits)
-    return [batches[place] for place in generator.permutation(len(batches))]
-
-
-def _cut(
-    order: NDArray[np.int64], lengths: NDArray[np.int64], limits: BatchLimits
-) -> list[NDArray[np.int64]]:
-    """Pairs in this order as batches, each as large as the limits allow."""
-    batches, start, longest = [], 0, 0
-    for place, length in enumerate(lengths[order].max(1).tolist()):
-        longest = max(longest, length)
-        rows = place - start + 1
-        if rows > 1 and (rows > limits.pairs or rows * longest > limits.tokens):
-            batches.append(order[start:place])
-            start, longest = place, length
-    return [*batches, order[start:]]
-
-
-def _lines(lines: NDArray[np.int64]) -> str:
-    """The lines that a batch holds, in words: the first few, where it is many."""
-    told = ", ".join(str(line) for line in lines[:8])
-    return f"lines {told}" + (f" and {len(lines) - 8} more" if len(lines) > 8 else "")

@@ -17,6 +17,7 @@ from ostinato.layers.attention import (
     build_score,
 )
 from ostinato.layers.causal_transformer import CausalTransformer, ContextState, ContextStepper
+from ostinato.layers.conditional_random_field import LinearChainCRF
 from ostinato.layers.key_value_cache import with_capacity
 from ostinato.layers.multi_head import (
     Attended,
@@ -60,6 +61,7 @@ __all__ = [
     "LayerNoise",
     "LayerOptions",
     "LearnedPositions",
+    "LinearChainCRF",
     "LocationScore",
     "MonotonicWindow",
     "MultiHeadAttention",

@@ -3,6 +3,7 @@
 from ostinato.models.attention_pointing import AttentionPointing
 from ostinato.models.bahdanau_decoder import BahdanauDecoder
 from ostinato.models.bridge import Bridge
+from ostinato.models.character_features import ConvolutionalSpelling, RecurrentSpelling
 from ostinato.models.coverage import Coverage
 from ostinato.models.decoder import RecurrentDecoder, top_hidden_size
 from ostinato.models.decoder_options import DecoderOptions
@@ -19,12 +20,15 @@ from ostinato.models.recurrent_pointing import RecurrentPointing
 from ostinato.models.scheduled_sampling import ScheduledSampling
 from ostinato.models.sequence_memory import DecoderState, Encoded, Memory
 from ostinato.models.sequence_to_sequence import SequenceToSequence
+from ostinato.models.tagger import Tagger
 from ostinato.models.transformer import Transformer, TransformerMemory
+from ostinato.models.word_features import WordFeatures
 
 __all__ = [
     "AttentionPointing",
     "BahdanauDecoder",
     "Bridge",
+    "ConvolutionalSpelling",
     "Coverage",
     "DecoderOptions",
     "DecoderState",
@@ -39,10 +43,13 @@ __all__ = [
     "RecurrentDecoder",
     "RecurrentEncoder",
     "RecurrentPointing",
+    "RecurrentSpelling",
     "ScheduledSampling",
     "SequenceToSequence",
+    "Tagger",
     "Transformer",
     "TransformerMemory",
+    "WordFeatures",
     "rules_for",
     "smoothed_losses",
     "top_hidden_size",

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ostinato.errors import CheckpointError, SettingsError
+from ostinato.training.comparison import compared
 from ostinato.training.metrics import read_metrics
 
 CONFIG = "config.toml"
@@ -135,7 +136,7 @@ def summarise(folder: Path) -> RunSummary:
     path = folder / "metrics.jsonl"
     metrics = read_metrics(path) if path.is_file() else []
     validations = [line for line in metrics if "validation" in line]
-    best = min(validations, key=lambda line: line["validation"]["nats_per_unit"], default={})
+    best = min(validations, key=lambda line: compared(line["validation"]), default={})
     return RunSummary(
         name=folder.name,
         task=record["task"],

@@ -14,6 +14,7 @@ from ostinato.training.optimisers import OPTIMISERS, build_optimiser
 from ostinato.training.plan import Optimisation, TrainingPlan
 from ostinato.training.processes import Processes, join_processes
 from ostinato.training.schedules import SCHEDULES, Schedule
+from ostinato.training.through_labels import ThroughLabels
 from ostinato.training.through_pairs import ThroughPairs
 from ostinato.training.through_time import ThroughTime, WindowLoss
 from ostinato.training.trainer import Trainer
@@ -31,6 +32,7 @@ __all__ = [
     "Optimisation",
     "Processes",
     "Schedule",
+    "ThroughLabels",
     "ThroughPairs",
     "ThroughTime",
     "Trainer",

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from ostinato.errors import SettingsError, TrainingError
 from ostinato.state import stack
+from ostinato.training.comparison import compared
 from ostinato.training.device import move_window
 from ostinato.training.environment import describe_environment, differences
 from ostinato.training.guard import (
@@ -46,8 +47,8 @@ class Trainer:
         plan: how long and within what limits.
         optimisation: optimiser, schedule, averaging.
         journal: where checkpoints and metrics go.
-        validate: gives a model's figures; `nats_per_unit` among them is what `best` compares.
-            None: no validation.
+        validate: gives a model's figures, `nats_per_unit` among them; see `compared` for which of
+            them makes a validation the best. None: no validation.
         observer: hears of everything that happens.
         processes: this process among those of the run.
     """
@@ -266,7 +267,7 @@ class Trainer:
                 figures = self.validate(self.objective.model)
             self.objective.train()
         figures = self.processes.from_first(figures)
-        loss, place = figures["nats_per_unit"], self.place
+        loss, place = compared(figures), self.place
         problem = find_bad_validation(figures, place.update)
         if problem is not None:
             self._record_updates()

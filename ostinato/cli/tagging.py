@@ -1,0 +1,245 @@
+"""`ostinato train tagging` and `ostinato tag`; `resume` and `evaluate` of taggers."""
+
+import statistics
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+from pydantic import Field
+
+from ostinato.cli.evaluate import (
+    TRANSLATION_OPTIONS,
+    EvaluateArguments,
+    print_json,
+)
+from ostinato.cli.figures import describe_figures
+from ostinato.cli.parsing import RunFolder, defaults_from_config, parse
+from ostinato.cli.processes import is_first_process
+from ostinato.cli.tasks_of_runs import refuse_options
+from ostinato.cli.train import ResumeArguments
+from ostinato.errors import DataError, SettingsError
+from ostinato.tasks.settings import CheckedModel
+from ostinato.tasks.tagging_settings import TaggingSettings
+
+if TYPE_CHECKING:
+    from ostinato.data.tagging.sentences import Sentence
+    from ostinato.tasks.tagging import TaggingRun
+
+SentencesFile = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
+_SENTENCES_AT_ONCE = 512
+_KEYS = ("accuracy", "span_f1", "span_precision", "span_recall", "tokens")
+
+
+class TrainTaggingArguments(TaggingSettings):
+    """The settings of a tagger, and where to take them from."""
+
+    config: Path | None = Field(
+        None, description="TOML file of settings, by their names; options here override it."
+    )
+
+    def settings(self) -> TaggingSettings:
+        """The settings alone."""
+        names = TaggingSettings.model_fields
+        return TaggingSettings(**{name: getattr(self, name) for name in names})
+
+
+class TagArguments(CheckedModel):
+    """A run, and what to tag."""
+
+    run: RunFolder = Field(description="Folder of the run.")
+    file: SentencesFile = Field(
+        "-", description="Sentences to tag; - for standard input. Labels that it has are not read."
+    )
+    format: Literal["text", "tokens", "conllu", "columns", "tsv"] | None = Field(
+        None,
+        description="text: a sentence a line, cut into words and punctuation marks; tokens: a "
+        "sentence a line, tokens between white space; else as in training. None: as the file's "
+        "name ends, else text.",
+    )
+    token_column: int | None = Field(
+        None,
+        gt=0,
+        description="Column of the tokens, from 1. None: the first; of CoNLL-U the form.",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where to compute. auto: the GPU if there is one."
+    )
+
+
+def train_tagging(arguments: list[str]) -> None:
+    """Train one run, or one for each of several seeds, and tell what came of it."""
+    options = parse(
+        TrainTaggingArguments,
+        arguments,
+        command="train tagging",
+        description="Train a tagger: a label for every token of a sentence.",
+        default=defaults_from_config(TrainTaggingArguments, TaggingSettings, arguments),
+    )
+    settings = options.settings()
+    if settings.seeds > 1:
+        _train_seeds(settings)
+    else:
+        _report(_train_one(settings))
+
+
+def tag(arguments: list[str]) -> None:
+    """Print each token with its label, an empty line between sentences."""
+    options = parse(
+        TagArguments,
+        arguments,
+        command="tag",
+        description="Label every token with a run's tagger: token, tab, label; an empty line "
+        "between sentences.",
+    )
+    if options.token_column is not None and options.format in ("text", "tokens"):
+        raise SettingsError(f"token_column is for files with columns, not for {options.format}")
+    from ostinato.tasks import tagging
+
+    run = tagging.load_tagger(options.run, device=options.device)
+    waiting, first = _sentences(options), True
+    while some := list(islice(waiting, _SENTENCES_AT_ONCE)):
+        for sentence, labels in zip(some, run.tag_sentences(some), strict=True):
+            rows = [
+                f"{token}\t{label}" for token, label in zip(sentence.tokens, labels, strict=True)
+            ]
+            print("\n".join(rows) if first else "\n" + "\n".join(rows))
+            first = False
+        sys.stdout.flush()
+
+
+def resume_tagging(options: ResumeArguments) -> None:
+    """Go on with a tagger."""
+    refuse_options(options, "tagging", "cell")
+    from ostinato.cli.progress import watch_run
+    from ostinato.tasks import tagging
+
+    with watch_run("token") as observer:
+        run = tagging.resume(
+            options.run,
+            device=options.device,
+            threads=options.threads,
+            workers=options.workers,
+            observer=observer,
+        )
+    _report(run)
+
+
+def evaluate_tagging(options: EvaluateArguments) -> None:
+    """Print how often a tagger is right."""
+    refuse_options(options, "tagging", "cell", "part", *TRANSLATION_OPTIONS)
+    if len(options.data) > 1:
+        raise SettingsError(f"give one file of sentences, got {len(options.data)}")
+    from ostinato.cli.progress import watch_run
+    from ostinato.tasks import tagging
+
+    data = options.data[0] if options.data else None
+    with watch_run("token") as observer:
+        run = tagging.load_tagger(options.run, device=options.device)
+        judgement = run.evaluate(data, observer=observer)
+    if options.figure is not None:
+        judgement.draw(options.figure, title=f"{run.folder.name}: {data or 'validation'}")
+    figures = {name: judgement.figures[name] for name in _KEYS}
+    if options.json_line:
+        print_json(figures)
+        return
+    told = {name: figure for name, figure in figures.items() if figure is not None}
+    print(f"{data or 'validation part'}: {describe_figures(told)}, {figures['tokens']:,} tokens")
+    width = max(len(row.name) for row in judgement.per_label())
+    for row in judgement.per_label():
+        print(f"  {row.name:{width}}  F1 {row.f1:7.2%}  of {row.count:,}")
+
+
+def _sentences(options: TagArguments) -> Iterator["Sentence"]:
+    """The sentences of a file or of standard input, as they come."""
+    from ostinato.data.tagging.formats import format_of, layout_of
+    from ostinato.data.tagging.reading import sentences_of
+    from ostinato.data.tagging.running_text import sentences_of_text
+
+    path = Path(options.file)
+    found = options.format or (None if options.file == "-" else format_of(path)) or "text"
+    lines = _lines(options.file)
+    if found == "text" or found == "tokens":
+        return sentences_of_text(lines, pretokenised=found == "tokens")
+    name = "standard input" if options.file == "-" else options.file
+    layout = layout_of(path, format=found, token_column=options.token_column)
+    return sentences_of(lines, name, layout, labelled=False)
+
+
+def _lines(file: str) -> Iterator[str]:
+    """The lines of a file or of standard input, as they come."""
+    if file != "-":
+        from ostinato.data.pair_reading import read_lines
+        from ostinato.data.tagging.reading import find_file
+        from ostinato.data.text_reading import Meter
+
+        source = find_file(Path(file))
+        yield from read_lines(source, Meter(None, [source], ""))
+        return
+    if sys.stdin is None:
+        raise DataError("there is nothing to tag: standard input is closed")
+    for number, raw in enumerate(sys.stdin.buffer, start=1):
+        try:
+            yield raw.decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise DataError(f"standard input, line {number} is not UTF-8") from None
+
+
+def _train_one(settings: TaggingSettings) -> "TaggingRun":
+    from ostinato.cli.progress import watch_run
+    from ostinato.tasks import tagging
+
+    with watch_run(settings.unit) as observer:
+        return tagging.train(settings, observer)
+
+
+def _train_seeds(settings: TaggingSettings) -> None:
+    """One run a seed, then mean and deviation of their best validations."""
+    best = []
+    for seed in range(settings.seed, settings.seed + settings.seeds):
+        folder = None
+        if settings.run is not None:
+            folder = settings.run.with_name(f"{settings.run.name}-seed-{seed}")
+        run = _train_one(settings.model_copy(update={"seed": seed, "seeds": 1, "run": folder}))
+        if is_first_process():
+            figures = _best_figures(run)
+            print(f"seed {seed}: {run.folder}  {describe_figures(figures)}")
+            best.append(figures)
+    for name in ("accuracy", "span_f1"):
+        values = [figures[name] for figures in best if name in figures]
+        if len(values) > 1:
+            print(
+                f"validation {name} of {len(values)} runs: mean {statistics.mean(values):.4f}, "
+                f"standard deviation {statistics.stdev(values):.4f}"
+            )
+
+
+def _best_figures(run: "TaggingRun") -> dict[str, float]:
+    from ostinato.tasks.run_folder import summarise
+
+    return summarise(run.folder).best
+
+
+def _report(run: "TaggingRun") -> None:
+    """The figures, and where everything lies."""
+    if not is_first_process():
+        return
+    from ostinato.tasks.run_folder import summarise
+
+    summary = summarise(run.folder)
+    if summary.best:
+        print(
+            f"best validation, after update {summary.best_update:,} (its weights are kept): "
+            f"{describe_figures(summary.best)}"
+        )
+    print(f"run:            {run.folder}")
+    if run.figure.is_file():
+        print(f"loss picture:   {run.figure}")
+    else:
+        print("no loss picture (it needs: pip install 'ostinato[figures]')", file=sys.stderr)
+    if run.label_figure.is_file():
+        print(f"labels picture: {run.label_figure}")
+    print(f"tag:            ostinato tag {run.folder} FILE")
+    print(f"judge:          ostinato evaluate {run.folder} --data FILE")

@@ -1,0 +1,184 @@
+"""What a tagger says of sentences, and how often it is right."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ostinato.data.tagging.batches import TagBatches
+from ostinato.data.tagging.codec import TagCodec
+from ostinato.data.tagging.part import TaggedPart, encode_tagged
+from ostinato.data.tagging.sentences import Sentence, TaggedText
+from ostinato.data.tagging.spans import SpanScore, are_spans
+from ostinato.models import Tagger
+from ostinato.training.device import move_window
+from ostinato.xray.labels import LabelFigure, draw_labels
+
+_BATCH_TOKENS, _BATCH_SENTENCES = 8192, 256
+
+Labels = Sequence[str]
+
+
+@dataclass(frozen=True)
+class TaggingJudgement:
+    """What a test gave.
+
+    Attributes:
+        figures: see `score`.
+        confusion: how many tokens have this true and this predicted label.
+        spans: of all types and of each; None where the labels mark no spans.
+        predicted: the labels of every sentence.
+    """
+
+    figures: dict[str, Any]
+    confusion: Counter[tuple[str, str]]
+    spans: SpanScore | None
+    predicted: list[tuple[str, ...]]
+
+    def per_label(self) -> list[LabelFigure]:
+        """F1 of each type of spans, or of each label; the most frequent first."""
+        if self.spans is not None:
+            found = {name: (one.f1, one.true) for name, one in self.spans.of_type.items()}
+        else:
+            found = _of_labels(self.confusion)
+        rows = [LabelFigure(name, f1, count) for name, (f1, count) in found.items()]
+        return sorted(rows, key=lambda row: (-row.count, row.name))
+
+    def draw(self, picture: Path, *, title: str = "") -> None:
+        """Draw F1 by label and the confusion of labels into a PNG file.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed.
+        """
+        measure = "F1 of labels" if self.spans is None else "F1 of spans"
+        draw_labels(self.per_label(), self.confusion, picture, title=title, measure=measure)
+
+
+def predict(
+    model: Tagger,
+    codec: TagCodec,
+    sentences: Sequence[Sentence],
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[tuple[str, ...]]:
+    """The labels of each sentence, a label a token, in the order given.
+
+    Args:
+        model: the tagger; it is used as in evaluation.
+        codec: the model's own.
+        sentences: their labels are not read.
+        progress: called with the tokens done and the tokens in all.
+    """
+    if not sentences:
+        return []
+    part = encode_tagged(TaggedText(list(sentences), "the sentences given"), codec)
+    return _predict(model, part, progress)[0]
+
+
+def evaluate(
+    model: Tagger,
+    part: TaggedPart,
+    text: TaggedText,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> TaggingJudgement:
+    """Tag the sentences of `text`, which `part` holds as numbers, and compare."""
+    predicted, nats, tokens = _predict(model, part, progress)
+    true = [sentence.labels for sentence in text.sentences]
+    judgement = score(true, predicted)
+    judgement.figures["nats_per_token"] = nats / tokens if tokens else math.nan
+    return judgement
+
+
+def score(true: Sequence[Labels], predicted: Sequence[tuple[str, ...]]) -> TaggingJudgement:
+    """How often labels are the true ones.
+
+    Returns:
+        figures: accuracy, the share of the tokens whose label is right; tokens; and where the true
+        labels mark spans span_f1, span_precision and span_recall, else None each.
+    """
+    confusion: Counter[tuple[str, str]] = Counter()
+    spans = SpanScore()
+    for wanted, found in zip(true, predicted, strict=True):
+        confusion.update(zip(wanted, found, strict=True))
+        spans.add(wanted, found)
+    tokens = confusion.total()
+    marked = are_spans(label for label, _ in confusion)
+    right = sum(count for (wanted, found), count in confusion.items() if wanted == found)
+    figures = {
+        "accuracy": right / tokens,
+        "span_f1": spans.all.f1 if marked else None,
+        "span_precision": spans.all.precision if marked else None,
+        "span_recall": spans.all.recall if marked else None,
+        "tokens": tokens,
+    }
+    return TaggingJudgement(figures, confusion, spans if marked else None, list(predicted))
+
+
+def validation(
+    held: tuple[TaggedPart, TaggedText] | None,
+) -> Callable[[nn.Module], dict[str, Any]] | None:
+    """What the trainer calls to validate; None where there is nothing for it.
+
+    The best model is the one that errs least: in spans where labels mark them, else in labels.
+    """
+    if held is None:
+        return None
+
+    def validate(model: nn.Module) -> dict[str, Any]:
+        assert isinstance(model, Tagger)
+        figures = evaluate(model, *held).figures
+        told = {name: figure for name, figure in figures.items() if figure is not None}
+        return {
+            "nats_per_unit": figures["nats_per_token"],
+            "error": 1 - told.get("span_f1", figures["accuracy"]),
+            **told,
+            "unknown_share": held[0].unknown_share,
+        }
+
+    return validate
+
+
+def _of_labels(confusion: Counter[tuple[str, str]]) -> dict[str, tuple[float, int]]:
+    """F1 of each label, and how many tokens truly have it."""
+    true, found = Counter[str](), Counter[str]()
+    for (wanted, given), count in confusion.items():
+        true[wanted] += count
+        found[given] += count
+    return {
+        label: (2 * confusion[label, label] / (true[label] + found[label]), true[label])
+        for label in true.keys() | found.keys()
+    }
+
+
+@torch.no_grad()
+def _predict(
+    model: Tagger, part: TaggedPart, progress: Callable[[int, int], None] | None
+) -> tuple[list[tuple[str, ...]], float, int]:
+    """The labels of each sentence; the nats of those that count, and how many tokens these are."""
+    was_training = model.training
+    model.eval()
+    names, found = part.codec.labels, [()] * len(part)
+    nats, counted, done = 0.0, 0, 0
+    device = next(model.parameters()).device
+    batches = TagBatches(part, tokens=_BATCH_TOKENS, sentences=_BATCH_SENTENCES)
+    for index in range(len(batches)):
+        window = move_window(batches[index], device)
+        lengths = window.lengths
+        scores = model(window.inputs, window.characters, window.spellings, lengths)
+        losses = model.loss(scores, window.targets, lengths).double()
+        nats += float(losses[window.counted[:, 0].to(device)].sum())
+        counted += window.units
+        chosen = model.choose(scores, lengths).tolist()
+        for row, labels, length in zip(window.rows.tolist(), chosen, lengths.tolist(), strict=True):
+            found[row] = tuple(names[label] for label in labels[:length])
+        done += int(lengths.sum())
+        if progress is not None:
+            progress(done, part.token_count)
+    model.train(was_training)
+    return found, nats, counted
