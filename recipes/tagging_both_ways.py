@@ -2,9 +2,9 @@
 
 What a word is depends on what follows it as much as on what came before, so a network that reads a
 sentence from both ends knows more at each word than one that reads it from the start (Schuster and
-Paliwal 1997; Graves 2005). Here the two differ in nothing else: the same words and characters, the
-same conditional random field, the same 200 features a word from the recurrent layer (200 units one
-way, or 100 each way, which has fewer weights). No pretrained vectors, no other columns of the files.
+Paliwal 1997). Here the two differ in nothing else: the same words and characters, the same
+conditional random field, the same 200 features a word from the recurrent layer (200 units one way,
+or 100 each way, which has fewer weights). No pretrained vectors, no other columns of the files.
 
     OSTINATO_DATA=FOLDER python recipes/tagging_both_ways.py chunks
     OSTINATO_DATA=FOLDER python recipes/tagging_both_ways.py chunks --one-way
@@ -13,8 +13,8 @@ way, or 100 each way, which has fewer weights). No pretrained vectors, no other 
 
 Chunks: CoNLL-2000, a tenth of the training sentences kept for validation, F1 of the test's 2,012
 sentences as the shared task's script counts it. Published: 94.46 (Huang 2015, BI-LSTM-CRF, with
-Senna's vectors, spelling and context features). Tags: the 17 universal parts of speech of UD English
-EWT, validated on its dev sentences, accuracy on its test.
+Senna's vectors, spelling and context features). Tags: the 17 universal parts of speech of UD
+English EWT, validated on its dev sentences, accuracy on its test.
 
 Ours: see recipes/README.md.
 """

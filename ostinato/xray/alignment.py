@@ -2,16 +2,14 @@
 
 import os
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ostinato.errors import ShapeError, missing_extra
+from ostinato.xray.readable_tokens import families, readable
 
 _CELL = 0.27  # inches
-_LONGEST_LABEL = 22
 _MOST_DOTS = 9000
-_SIGNS = {" ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍", "": "∅"}
 
 
 def draw_alignment(
@@ -76,7 +74,7 @@ def plot_alignment(
     _write_tokens(axes, source, target)
     _draw_cells(axes, len(source), len(target))
     if title is not None:
-        axes.set_title(title, fontfamily=_families(title), parse_math=False, loc="left", x=0)
+        axes.set_title(title, fontfamily=families(title), parse_math=False, loc="left", x=0)
     _lay_out(figure, axes, image, (len(source), len(target)))
     return figure
 
@@ -130,11 +128,11 @@ def _write_tokens(axes: Any, source: Sequence[str], target: Sequence[str]) -> No
     axes.xaxis.tick_top()
     sides = ((axes.set_xticks, source, 60), (axes.set_yticks, target, 0))
     for place, tokens, rotation in sides:
-        labels = [_shown(token) for token in tokens]
+        labels = [readable(token) for token in tokens]
         place(range(len(labels)), labels, fontsize=10, parse_math=False)
         ticks = axes.get_xticklabels() if rotation else axes.get_yticklabels()
         for tick, label in zip(ticks, labels, strict=True):
-            tick.set_fontfamily(_families(label))
+            tick.set_fontfamily(families(label))
             if rotation:
                 tick.set(rotation=rotation, ha="left", va="bottom", rotation_mode="anchor")
     axes.tick_params(length=0, pad=4)
@@ -148,42 +146,3 @@ def _draw_cells(axes: Any, source: int, target: int) -> None:
             tenth = place % 10 == 0 and count > 15
             width, colour = (0.9, "#b9c0cc") if tenth else (0.4, "#e3e6eb")
             line(place - 0.5, linewidth=width, color=colour)
-
-
-def _shown(token: str) -> str:
-    """The token as it can be read: white space as signs, long ones cut, no sign without a font."""
-    token = _SIGNS.get(token, token)
-    token = "".join(_SIGNS.get(sign, sign) for sign in token)
-    if len(token) > _LONGEST_LABEL:
-        token = token[: _LONGEST_LABEL - 1] + "…"
-    return "".join(sign if _font_of(sign) else f"‹{ord(sign):X}›" for sign in token)
-
-
-def _families(text: str) -> list[str]:
-    """The fonts that together have all signs of `text`, matplotlib's own first."""
-    found = [_font_of(sign) for sign in text]
-    return list(dict.fromkeys(["DejaVu Sans", *(name for name in found if name)]))
-
-
-@cache
-def _font_of(sign: str) -> str | None:
-    """A font of this machine that has the sign; None where none has."""
-    for name, signs in _fonts():
-        if ord(sign) in signs:
-            return name
-    return None
-
-
-@cache
-def _fonts() -> tuple[tuple[str, frozenset[int]], ...]:
-    """Every font there is with its signs, matplotlib's own first."""
-    from matplotlib.font_manager import fontManager
-    from matplotlib.ft2font import FT2Font
-
-    entries = [each for each in fontManager.ttflist if each.style == "normal"]
-    entries.sort(key=lambda each: (each.name != "DejaVu Sans", each.weight != 400, each.name))
-    known: dict[str, frozenset[int]] = {}
-    for entry in entries:
-        if entry.name not in known and "Last Resort" not in entry.name:
-            known[entry.name] = frozenset(FT2Font(entry.fname).get_charmap())
-    return tuple(known.items())

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ostinato.errors import missing_extra
+from ostinato.training.comparison import compared
 from ostinato.training.metrics import read_metrics
 
 _NATS_PER_BIT = math.log(2)
@@ -41,7 +42,7 @@ def plot_losses(records: list[dict[str, Any]], unit: str) -> Any:
     axes = figure.subplots()
     updates, bits = _training(records, unit)
     axes.plot(updates, bits, color="#9db4d6", linewidth=1.2, label="training")
-    _plot_validation(axes, *_validation(records, unit))
+    _plot_validation(axes, *_validation(records, unit), _best(records))
     axes.margins(y=0.12)
     _focus(axes, bits)
     axes.set_xlabel("update")
@@ -52,12 +53,11 @@ def plot_losses(records: list[dict[str, Any]], unit: str) -> Any:
     return figure
 
 
-def _plot_validation(axes: Any, updates: list[int], bits: list[float]) -> None:
+def _plot_validation(axes: Any, updates: list[int], bits: list[float], best: int) -> None:
     if not bits:
         return
-    best, update = min(zip(bits, updates, strict=True))
     # In the legend, which looks for room by itself: beside its point it lay on the other curve.
-    label = f"validation, best {best:.3f} after update {update:,}"
+    label = f"validation, best {bits[best]:.3f} after update {updates[best]:,}"
     axes.plot(updates, bits, color="#b3472f", linewidth=1.8, marker="o", ms=3.5, label=label)
 
 
@@ -81,8 +81,15 @@ def _validation(records: list[dict[str, Any]], unit: str) -> tuple[list[int], li
     return [record["update"] for record in found], bits
 
 
+def _best(records: list[dict[str, Any]]) -> int:
+    """Which of the validations is the one whose weights are kept; 0 where there is none."""
+    found = [compared(record["validation"]) for record in records if "validation" in record]
+    return found.index(min(found)) if found else 0
+
+
 def _focus(axes: Any, losses: list[float]) -> None:
     """Cut off the first steep fall, which would flatten all the rest."""
     if len(losses) > 20:
         low, _ = axes.get_ylim()
-        axes.set_ylim(low, sorted(losses)[int(0.97 * len(losses))] * 1.05)
+        # The margin below was taken of the whole fall, and reached under zero.
+        axes.set_ylim(max(low, 0.0), sorted(losses)[int(0.97 * len(losses))] * 1.05)

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ostinato.errors import missing_extra
+from ostinato.xray.readable_tokens import families, readable
 
 _BAR, _TEXT = "#2f5aa8", "#222222"
 _MOST_LABELS = 30
+_LONGEST_NAME = 16
 
 
 class LabelFigure(NamedTuple):
@@ -67,7 +69,7 @@ def plot_labels(
     bars, cells = figure.subplots(1, 2, width_ratios=(3.6, height))
     _plot_bars(bars, shown, measure)
     _plot_cells(cells, names, confusion)
-    figure.suptitle(title.replace("$", r"\$"), fontsize=11)
+    figure.suptitle(title, fontsize=11, fontfamily=families(title), parse_math=False)
     return figure
 
 
@@ -87,7 +89,7 @@ def _plot_bars(axes: Any, figures: Sequence[LabelFigure], measure: str) -> None:
             fontsize=7.5,
             color="white" if inside else _TEXT,
         )
-    axes.set_yticks(places, [_readable(one.name) for one in figures], fontsize=8)
+    _name(axes.set_yticks, axes.yaxis, [one.name for one in figures], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
     axes.set_xlabel(f"{measure} (how many)", fontsize=9)
@@ -116,9 +118,8 @@ def _plot_cells(axes: Any, names: Sequence[str], confusion: Mapping[tuple[str, s
                     fontsize=6,
                     color=colour,
                 )
-    readable = [_readable(name) for name in names]
-    axes.set_xticks(range(len(names)), readable, rotation=90, fontsize=7.5)
-    axes.set_yticks(range(len(names)), readable, fontsize=7.5)
+    _name(axes.set_xticks, axes.xaxis, names, fontsize=7.5, rotation=90)
+    _name(axes.set_yticks, axes.yaxis, names, fontsize=7.5)
     axes.set_xlabel("predicted, per cent of the true label", fontsize=9)
     axes.set_ylabel("true label", fontsize=9)
     axes.tick_params(length=0)
@@ -135,7 +136,11 @@ def _most_frequent(confusion: Mapping[tuple[str, str], int]) -> list[str]:
     return sorted(kept, key=lambda label: (label.partition("-")[2] or label, label))
 
 
-def _readable(name: str) -> str:
-    """Short enough for an axis; a dollar sign begins no formula."""
-    short = name if len(name) <= 16 else f"{name[:15]}…"
-    return short.replace("$", r"\$")
+def _name(
+    set_ticks: Any, axis: Any, names: Sequence[str], fontsize: float, rotation: int = 0
+) -> None:
+    """Write a name at each place of an axis, in a font that has its signs."""
+    shown = [readable(name, _LONGEST_NAME) for name in names]
+    set_ticks(range(len(shown)), shown, parse_math=False, fontsize=fontsize, rotation=rotation)
+    for tick, name in zip(axis.get_ticklabels(), shown, strict=True):
+        tick.set_fontfamily(families(name))

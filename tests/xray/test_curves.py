@@ -37,3 +37,13 @@ def test_the_best_is_told_in_the_legend_where_it_covers_no_curve() -> None:
 def test_a_run_without_validation_is_drawn() -> None:
     (axes,) = plot_losses(RECORDS[:1], "token").axes
     assert len(axes.lines) == 1
+
+
+def test_the_best_is_the_one_that_errs_least_where_a_task_names_its_error() -> None:
+    errors = [
+        {"validation": {"nats_per_unit": loss, "error": error}, "update": update}
+        for update, loss, error in ((10, 0.2, 0.3), (20, 0.4, 0.1))
+    ]
+    (axes,) = plot_losses(errors, "token").axes
+    (_, told) = axes.get_legend().get_texts()
+    assert told.get_text().endswith("after update 20")
