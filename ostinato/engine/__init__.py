@@ -2,6 +2,12 @@
 
 from ostinato.engine.choose import Availability, Choice, available, check_engine, choose
 from ostinato.engine.onnx import OnnxForm, onnx_translations
+from ostinato.engine.precision import (
+    Products,
+    check_products,
+    computing_products,
+    products_obstacle,
+)
 from ostinato.engine.reading import Noise, Reading, Steps, Unrolled
 from ostinato.engine.reference import noisy_step, weights_replaced
 from ostinato.engine.stepper import CellStepper, prepare_step
@@ -14,16 +20,20 @@ __all__ = [
     "Choice",
     "Noise",
     "OnnxForm",
+    "Products",
     "Reading",
     "Steps",
     "Unrolled",
     "VendorForm",
     "available",
     "check_engine",
+    "check_products",
     "choose",
+    "computing_products",
     "noisy_step",
     "onnx_translations",
     "prepare_step",
+    "products_obstacle",
     "unroll",
     "weights_replaced",
 ]

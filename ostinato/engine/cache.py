@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ostinato.engine.kinds import Kind, learn
 from ostinato.engine.likeness import comparable, identity, is_plain
+from ostinato.engine.precision import Products, autocast_rounds
 from ostinato.engine.program import CannotCompileError
 from ostinato.engine.reading import Steps
 from ostinato.engine.stages import Stages
@@ -91,6 +92,14 @@ class CellView:
             return kind
         said = ", ".join(sorted(str(kind).removeprefix("torch.") for kind in kinds)) or "nothing"
         raise CannotCompileError(f"its parameters are {said}, and must be float32 or float64")
+
+    def rounds_products(self, products: Products | None) -> bool:
+        """Whether factors are rounded to bfloat16: asked for, or by autocast to it."""
+        if products is not None:
+            return products == "bfloat16"
+        return autocast_rounds() and all(
+            tensor.dtype == torch.float32 for tensor in self.parameters.values()
+        )
 
     def target(self) -> Any:
         """The machine to write code for, with the parameters' kind of number."""
@@ -213,7 +222,12 @@ def _learnt(view: CellView, form: Form) -> Kind | str:
 def _compiled(kind: Kind, backward: bool) -> Any:
     from ostinato.engine.cpu.recurrence import CompiledRecurrence
 
-    return CompiledRecurrence(kind.stages.traced, target_for(kind.dtype), backward=backward)
+    return CompiledRecurrence(
+        kind.stages.traced,
+        target_for(kind.dtype),
+        backward=backward,
+        operand="bfloat16" if kind.form.rounded else "same",
+    )
 
 
 _AS_IT_IS = (type(None), bool, int, str, type, FunctionType, BuiltinFunctionType)

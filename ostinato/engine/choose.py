@@ -7,6 +7,7 @@ import torch
 
 from ostinato.engine.compiled import CompiledCall
 from ostinato.engine.parallel import parallel_obstacle
+from ostinato.engine.precision import Products, refuse_other_kinds
 from ostinato.engine.reading import Noise, Reading, Steps
 from ostinato.errors import EngineError, SettingsError
 
@@ -67,11 +68,13 @@ def choose(
     *,
     engine: str | None,
     all_states: bool,
+    products: Products | None = None,
     compiled: CompiledCall | None = None,
 ) -> Choice:
     """The engine for `cell` under `noise`, or the one asked for.
 
     Args:
+        products: the numbers that products are computed in, as `unroll` takes them.
         compiled: the call as the compiled engine would run it; None: one with whole sequences.
 
     Raises:
@@ -80,10 +83,14 @@ def choose(
     check_engine(engine)
     if torch.onnx.is_in_onnx_export():
         engine = None  # what is asked for here does not run there
+    if products is not None:
+        refuse_other_kinds(cell, products)
     if engine == "reference":
         return Choice("reference", "asked for")
     if compiled is None:
-        compiled = CompiledCall(cell, None, Reading(), noise, all_states=all_states)
+        compiled = CompiledCall(
+            cell, None, Reading(), noise, all_states=all_states, products=products
+        )
 
     def obstacle_of(name: str) -> str | None:
         if name == "parallel":
@@ -91,7 +98,7 @@ def choose(
         if not cell.state_sizes or name == "pointwise":
             return _pointwise_obstacle(cell, name)
         if name == "vendor":
-            return vendor_obstacle(cell, noise, all_states=all_states)
+            return vendor_obstacle(cell, noise, all_states=all_states, products=products)
         return compiled.obstacle()
 
     if engine is not None:
@@ -104,7 +111,10 @@ def choose(
     for name in ("pointwise", "compiled", "vendor"):
         obstacle = obstacle_of(name)
         if obstacle is None:
-            return Choice(name, "; ".join([*obstacles, _REASONS[name]]))
+            reason = _REASONS[name]
+            if name == "compiled" and compiled.form.rounded:
+                reason += ", its products in bfloat16"
+            return Choice(name, "; ".join([*obstacles, reason]))
         if name != "pointwise":
             obstacles.append(f"{name}: {obstacle}")
     return Choice("reference", "; ".join(obstacles))
@@ -123,7 +133,9 @@ def _pointwise_obstacle(cell: Steps, name: str) -> str | None:
     return "the cell carries no state"
 
 
-def vendor_obstacle(cell: Steps, noise: Noise, *, all_states: bool) -> str | None:
+def vendor_obstacle(
+    cell: Steps, noise: Noise, *, all_states: bool, products: Products | None = None
+) -> str | None:
     """Why torch's fused kernels cannot compute this, or None where they can."""
     declared: Any = getattr(cell, "vendor_form", None)
     form = declared() if declared is not None and speaks_for_its_step(cell, "vendor_form") else None
@@ -135,6 +147,8 @@ def vendor_obstacle(cell: Steps, noise: Noise, *, all_states: bool) -> str | Non
         return "zoneout acts inside the time loop, which torch's kernels do not offer"
     if all_states and form.kind == "lstm":
         return "torch's LSTM returns the memory of the last step only"
+    if products == "bfloat16":
+        return "torch's kernels do not add up products of bfloat16 numbers in float32"
     return None
 
 

@@ -25,6 +25,7 @@ from ostinato.engine.kinds import Kind
 from ostinato.engine.loop import Loop, Marks, loop_of, reference_results
 from ostinato.engine.mapped_gradients import is_mapped, mapped_gradients
 from ostinato.engine.operator import FORWARD
+from ostinato.engine.precision import Products
 from ostinato.engine.program import CannotCompileError
 from ostinato.engine.reading import Noise, Reading, Steps, Unrolled, active_steps
 from ostinato.engine.trace import Form
@@ -36,12 +37,13 @@ _C: Any = torch._C
 class CompiledCall:
     """One call as the compiled engine would run it.
 
-    Under autocast the loop computes in the parameters' own precision, as recurrences lose too much
-    in a lower one: inputs are cast up, outputs to the lower precision (as torch's LSTM has it), and
-    the state stays as it is.
+    Under autocast to bfloat16 the factors of products are rounded to it and added up in float32,
+    unless `products` says otherwise. Everything else is computed in the parameters' own precision,
+    as recurrences lose too much in a lower one: inputs are cast up, outputs to the lower precision
+    (as torch's LSTM has it), and the state stays as it is.
 
     Args:
-        cell, reading, noise, all_states: as `unroll` takes them.
+        cell, reading, noise, all_states, products: as `unroll` takes them.
         inputs: (batch, time, feature); None: whatever the cell expects.
     """
 
@@ -53,13 +55,20 @@ class CompiledCall:
         noise: Noise,
         *,
         all_states: bool,
+        products: Products | None = None,
     ) -> None:
         self.view = CellView(cell)
         self.inputs = inputs
         self.reading = reading
         self.noise = noise
         self.plain = _is_plain_call()
-        self.form = form_of(reading, noise, all_states=all_states, plain=self.plain)
+        self.form = form_of(
+            reading,
+            noise,
+            all_states=all_states,
+            plain=self.plain,
+            rounded=self.view.rounds_products(products),
+        )
         self._kind: Kind | None = None
 
     def obstacle(self) -> str | None:
@@ -153,7 +162,8 @@ class CompiledCall:
             given["M"] = self.noise.hidden.to(self.view.dtype).expand(samples, width).contiguous()
         parameters = self.view.parameters | dict(self.noise.weights)
         traced = stages_of(self.view, self.form).traced
-        return CompiledStepper(traced, self.view.target(), parameters, given, samples)
+        operand = "bfloat16" if self.form.rounded else "same"
+        return CompiledStepper(traced, self.view.target(), parameters, given, samples, operand)
 
 
 def _is_plain_call() -> bool:
@@ -206,7 +216,14 @@ def _obstacle_of(inputs: Tensor | None, noise: Noise, view: CellView) -> str | N
 _LOWER = (torch.bfloat16, torch.float16)
 
 
-def form_of(reading: Reading, noise: Noise, *, all_states: bool, plain: bool = True) -> Form:
+def form_of(
+    reading: Reading,
+    noise: Noise,
+    *,
+    all_states: bool,
+    plain: bool = True,
+    rounded: bool = False,
+) -> Form:
     """What a call traces its step with. Unless the call is `plain`, a gradient may be hidden."""
     learned = reading.resets is not None and (
         not plain or any(part.requires_grad for part in tensors(reading.initial_state))
@@ -214,7 +231,8 @@ def form_of(reading: Reading, noise: Noise, *, all_states: bool, plain: bool = T
     kept = None
     if noise.keep is not None:
         kept = "always" if all(map(_is_one_rate, tensors(noise.keep))) else "steps"
-    return Form(reading.resets is not None, learned, noise.hidden is not None, kept, all_states)
+    masked = noise.hidden is not None
+    return Form(reading.resets is not None, learned, masked, kept, all_states, rounded)
 
 
 def _is_one_rate(keep: Tensor) -> bool:

@@ -225,6 +225,7 @@ def reference_results(
         Noise(marks.hidden, keep, dict(zip(kind.shapes, parameters, strict=True))),
         engine="reference",
         all_states=kind.form.all_states,
+        products="bfloat16" if kind.form.rounded else None,
     )
     every = tensors(unrolled.states) if kind.form.all_states else []
     if marks.lengths is not None:

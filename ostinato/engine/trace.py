@@ -29,7 +29,8 @@ class Form(NamedTuple):
 
     `resets`: states may start afresh; `masked`: recurrent dropout; `kept`: zoneout, "steps" with a
     mask of its own for each step, "always" with one rate a feature; `all_states`: gradients come
-    in for the states of all steps. `learned`: what a reset returns to has a gradient.
+    in for the states of all steps. `learned`: what a reset returns to has a gradient. `rounded`:
+    the factors of products are bfloat16 (`precision`), which does not change the program.
     """
 
     resets: bool = False
@@ -37,6 +38,7 @@ class Form(NamedTuple):
     masked: bool = False
     kept: str | None = None
     all_states: bool = False
+    rounded: bool = False
 
 
 @dataclass(frozen=True)

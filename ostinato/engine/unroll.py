@@ -1,5 +1,6 @@
 """`unroll`: run a cell over time. The one public function of the engine room."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from torch import Tensor
 from ostinato.engine.choose import Choice, choose
 from ostinato.engine.compiled import CompiledCall
 from ostinato.engine.parallel import unroll_parallel
+from ostinato.engine.precision import Products, computing_products
 from ostinato.engine.reading import Noise, Reading, Steps, Unrolled, active_steps
 from ostinato.engine.reference import unroll_pointwise, unroll_reference
 from ostinato.engine.vendor import unroll_vendor
@@ -32,6 +34,7 @@ def unroll(
     *,
     engine: str | None = None,
     all_states: bool = False,
+    products: Products | None = None,
 ) -> Unrolled:
     """Run `cell` over `inputs`, one step after the other.
 
@@ -44,13 +47,17 @@ def unroll(
         engine: force "reference", "compiled", "vendor", "pointwise" or "parallel"; None: the
             fixed rule of `choose`.
         all_states: also return the state after every step.
+        products: "bfloat16" rounds the factors of all matrix products to it, forward and backward,
+            and adds them up in float32, in which all else stays; "float32" rounds none, under
+            autocast either. None: as autocast says, else none.
 
     Returns:
         `Unrolled(outputs, state, states)`.
 
     Raises:
         ShapeError: inputs, state, lengths, resets or masks do not fit the cell or each other.
-        EngineError: the engine asked for cannot compute this, or an ONNX graph cannot hold it.
+        EngineError: the engine asked for cannot compute this, or an ONNX graph cannot hold it; or
+            `products` is given and the cell's parameters are not float32.
 
     Example:
         >>> cell = ostinato.GRUCell(3, 4)
@@ -67,8 +74,10 @@ def unroll(
     if state is None:
         state = reading.initial_state
     _check_state(cell, state, inputs.shape[0])
-    compiled = CompiledCall(cell, inputs, reading, noise, all_states=all_states)
-    choice = choose(cell, noise, engine=engine, all_states=all_states, compiled=compiled)
+    compiled = CompiledCall(cell, inputs, reading, noise, all_states=all_states, products=products)
+    choice = choose(
+        cell, noise, engine=engine, all_states=all_states, products=products, compiled=compiled
+    )
     _refuse_frozen_time(cell, inputs, choice)
     if inputs.shape[1] == 0:
         return _no_steps(cell, inputs, state, all_states)
@@ -82,7 +91,11 @@ def unroll(
     if order is not None:
         inputs = _reorder(inputs, order)
         reading = replace(reading, resets=_reversed_resets(reading, order))
-    unrolled = _RUN[choice.engine](cell, inputs, state, reading, noise)
+    run = _RUN[choice.engine]
+    if products is None:
+        unrolled = run(cell, inputs, state, reading, noise)
+    else:
+        unrolled = _run_with_products(products, run, cell, inputs, state, reading, noise)
     if all_states and unrolled.states is None:
         unrolled = unrolled._replace(states=_states_from_outputs(unrolled, state, reading))
     if order is not None:
@@ -98,6 +111,23 @@ def _refuse_frozen_time(cell: Steps, inputs: Tensor, choice: Choice) -> None:
             f"{type(cell).__name__} cannot be exported to ONNX for any number of steps: "
             f"{choice.reason}"
         )
+
+
+def _run_with_products(
+    products: Products,
+    run: Callable[..., Unrolled],
+    cell: Steps,
+    inputs: Tensor,
+    *rest: Any,
+) -> Unrolled:
+    """Under autocast as the compiled engine has it: outputs alone are in the lower precision."""
+    device = inputs.device.type
+    cast = torch.is_autocast_enabled(device)
+    with computing_products(products, device):
+        found = run(cell, inputs.to(torch.float32) if cast else inputs, *rest)
+    if not cast:
+        return found
+    return found._replace(outputs=found.outputs.to(torch.get_autocast_dtype(device)))
 
 
 def _check_inputs(cell: Steps, inputs: Tensor) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from ostinato.cells import Cell
+from ostinato.engine import products_obstacle
 from ostinato.errors import SettingsError
 from ostinato.layers.options import LayerOptions
 from ostinato.state import map_state
@@ -58,6 +59,9 @@ def _check_widths(
 
 def _check_options(cell: Cell, options: LayerOptions) -> None:
     name = type(cell).__name__
+    obstacle = None if options.products is None else products_obstacle(cell, options.products)
+    if obstacle is not None:
+        raise SettingsError(obstacle)
     if not cell.state_sizes:
         acting = [
             option

@@ -12,6 +12,7 @@ from ostinato.cells import (
     RNNCell,
     check_size,
 )
+from ostinato.engine import Products
 from ostinato.errors import SettingsError
 from ostinato.layers.options import Initialisation, LayerOptions
 from ostinato.layers.recurrent import RecurrentLayer
@@ -30,7 +31,7 @@ class RNN(RecurrentLayer):
         layer_norm: normalise inside the cell (Ba 2016); see `RNNCell`.
         activation: "tanh", "relu", "sigmoid", or any element-wise callable.
         residual, locked_dropout, zoneout, recurrent_dropout, weight_drop, learned_initial_state,
-        initialisation, engine: see `LayerOptions`; each works with every other.
+        initialisation, engine, products: see `LayerOptions`; each works with every other.
         backward_hidden_size: width of the backward direction; None: hidden_size.
 
     Raises:
@@ -63,6 +64,7 @@ class RNN(RecurrentLayer):
         initialisation: Initialisation | None = None,
         backward_hidden_size: int | None = None,
         engine: str | None = None,
+        products: Products | None = None,
     ) -> None:
         options = LayerOptions(
             dropout=dropout,
@@ -74,6 +76,7 @@ class RNN(RecurrentLayer):
             learned_initial_state=learned_initial_state,
             initialisation=initialisation,
             engine=engine,
+            products=products,
         )
 
         def make(inputs: int, hidden: int) -> RNNCell:
@@ -98,7 +101,7 @@ class LSTM(RecurrentLayer):
         projection_size: H_t is projected to this size (Sak 2014); None: not.
         forget_bias: start value of the forget gate's bias (Jozefowicz 2015); None: drawn.
         residual, locked_dropout, zoneout, recurrent_dropout, weight_drop, learned_initial_state,
-        initialisation, engine: see `LayerOptions`; each works with every other.
+        initialisation, engine, products: see `LayerOptions`; each works with every other.
         backward_hidden_size: width of the backward direction; None: hidden_size.
 
     Raises:
@@ -133,6 +136,7 @@ class LSTM(RecurrentLayer):
         initialisation: Initialisation | None = None,
         backward_hidden_size: int | None = None,
         engine: str | None = None,
+        products: Products | None = None,
     ) -> None:
         options = LayerOptions(
             dropout=dropout,
@@ -144,6 +148,7 @@ class LSTM(RecurrentLayer):
             learned_initial_state=learned_initial_state,
             initialisation=initialisation,
             engine=engine,
+            products=products,
         )
 
         def make(inputs: int, hidden: int) -> LSTMCell:
@@ -175,7 +180,7 @@ class GRU(RecurrentLayer):
         reset: the reset gate acts "after" the recurrent product, as in torch.nn, or "before" it, as
             in Cho 2014.
         residual, locked_dropout, zoneout, recurrent_dropout, weight_drop, learned_initial_state,
-        initialisation, engine: see `LayerOptions`; each works with every other.
+        initialisation, engine, products: see `LayerOptions`; each works with every other.
         backward_hidden_size: width of the backward direction; None: hidden_size.
 
     Raises:
@@ -208,6 +213,7 @@ class GRU(RecurrentLayer):
         initialisation: Initialisation | None = None,
         backward_hidden_size: int | None = None,
         engine: str | None = None,
+        products: Products | None = None,
     ) -> None:
         options = LayerOptions(
             dropout=dropout,
@@ -219,6 +225,7 @@ class GRU(RecurrentLayer):
             learned_initial_state=learned_initial_state,
             initialisation=initialisation,
             engine=engine,
+            products=products,
         )
 
         def make(inputs: int, hidden: int) -> GRUCell:
@@ -241,7 +248,7 @@ class FeedForward(RecurrentLayer):
         activation: "tanh", "relu", "sigmoid", or any element-wise callable.
         bias: False leaves the biases out.
         layer_norm: normalise before the activation (Ba 2016).
-        residual, locked_dropout: see `LayerOptions`.
+        residual, locked_dropout, products: see `LayerOptions`.
 
     Example:
         >>> recurrent, counterpart = ostinato.RNN(3, 8), ostinato.FeedForward(3, 8)
@@ -261,8 +268,11 @@ class FeedForward(RecurrentLayer):
         layer_norm: bool = False,
         residual: bool = False,
         locked_dropout: bool = False,
+        products: Products | None = None,
     ) -> None:
-        options = LayerOptions(dropout=dropout, residual=residual, locked_dropout=locked_dropout)
+        options = LayerOptions(
+            dropout=dropout, residual=residual, locked_dropout=locked_dropout, products=products
+        )
 
         def make(inputs: int, hidden: int) -> FeedForwardCell:
             return FeedForwardCell(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ostinato.engine import check_engine
+from ostinato.engine import Products, check_engine, check_products
 from ostinato.errors import SettingsError
 
 Initialisation = Literal["orthogonal", "identity"]
@@ -27,6 +27,9 @@ class LayerOptions:
         initialisation: "orthogonal" or "identity" recurrent weights, each gate's block by itself
             (Saxe 2013; Le 2015). None: the cell's own.
         engine: force an engine of `unroll`. None: the fixed rule.
+        products: "bfloat16" rounds the factors of all products with weights to it, forward and
+            backward, and adds them up in float32; states, gates and gradients stay float32.
+            "float32" rounds none, under autocast either. None: as autocast says, else none.
     """
 
     dropout: float = 0.0
@@ -38,6 +41,7 @@ class LayerOptions:
     learned_initial_state: bool = False
     initialisation: Initialisation | None = None
     engine: str | None = None
+    products: Products | None = None
 
     def __post_init__(self) -> None:
         for name in ("dropout", "recurrent_dropout", "weight_drop"):
@@ -50,6 +54,12 @@ class LayerOptions:
                 f"got {self.initialisation!r}"
             )
         check_engine(self.engine)
+        check_products(self.products)
+        if self.products == "bfloat16" and self.engine == "vendor":
+            raise SettingsError(
+                'products="bfloat16" does not go with engine="vendor": torch\'s fused kernels do '
+                "not add up products of bfloat16 numbers in float32; leave engine out"
+            )
 
     def zoneout_rates(self, parts: tuple[str, ...]) -> dict[str, float]:
         """The rate of each part of a state.

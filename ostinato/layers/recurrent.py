@@ -10,9 +10,11 @@ from ostinato.cells import Cell
 from ostinato.engine import (
     Choice,
     Noise,
+    Products,
     Reading,
     Unrolled,
     choose,
+    computing_products,
     noisy_step,
     unroll,
     weights_replaced,
@@ -152,9 +154,10 @@ class RecurrentLayer(nn.Module):
             noise = self.draw_noise(step_input, 1)
         values, states = step_input, []
         for depth, cell in enumerate(self._forward_cells()):
-            with weights_replaced(cell, noise[depth].forward):
+            masks, device = noise[depth].forward, step_input.device.type
+            with weights_replaced(cell, masks), computing_products(self.options.products, device):
                 projected = cell.project(values)
-                output, after = noisy_step(cell, projected, state[depth], noise[depth].forward)
+                output, after = noisy_step(cell, projected, state[depth], masks)
             states.append(after)
             values = self._onward(depth, values.unsqueeze(1), output.unsqueeze(1), noise).squeeze(1)
         return values, tuple(states)
@@ -236,7 +239,13 @@ class RecurrentLayer(nn.Module):
             for cell in self._all()
         ]
         return tuple(
-            choose(cell, mask, engine=self.options.engine, all_states=all_states)
+            choose(
+                cell,
+                mask,
+                engine=self.options.engine,
+                all_states=all_states,
+                products=self.options.products,
+            )
             for cell, mask in zip(self._all(), masks, strict=True)
         )
 
@@ -262,6 +271,7 @@ class RecurrentLayer(nn.Module):
                 mask,
                 engine=self.options.engine,
                 all_states=all_states,
+                products=self.options.products,
             )
             for cell, start, initial, mask, reverse in zip(
                 pair, starts, initials, masks, (False, True), strict=False
@@ -311,7 +321,7 @@ class Recurrent(RecurrentLayer):
         cells: one a layer; each reads what the one before puts out.
         backward_cells: one a layer, reading backward, of any width; None: one direction only.
         dropout, locked_dropout, residual, zoneout, recurrent_dropout, weight_drop,
-            learned_initial_state, initialisation, engine: see `LayerOptions`.
+            learned_initial_state, initialisation, engine, products: see `LayerOptions`.
 
     Raises:
         SettingsError: the cells do not fit each other, or an option cannot act on them.
@@ -337,6 +347,7 @@ class Recurrent(RecurrentLayer):
         learned_initial_state: bool = False,
         initialisation: Any = None,
         engine: str | None = None,
+        products: Products | None = None,
     ) -> None:
         options = LayerOptions(
             dropout=dropout,
@@ -348,6 +359,7 @@ class Recurrent(RecurrentLayer):
             learned_initial_state=learned_initial_state,
             initialisation=initialisation,
             engine=engine,
+            products=products,
         )
         super().__init__(cells, backward_cells, options)
 

@@ -41,7 +41,9 @@ class Stepper:
         self._steppers: list[CellStepper] = []
         for cell in cells:
             noise = draw_cell_noise(cell, options, batch_size, 1, training=False)
-            prepared = prepare_step(cell, batch_size, noise, engine=options.engine)
+            prepared = prepare_step(
+                cell, batch_size, noise, engine=options.engine, products=options.products
+            )
             self._steppers.append(prepared)
         self._shape = self._steppers[0].inputs.shape
         self.state = initial_state

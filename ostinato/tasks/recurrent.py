@@ -51,6 +51,7 @@ def _shared_options(settings: Any) -> dict[str, Any]:
         "weight_drop",
         "learned_initial_state",
         "initialisation",
+        "products",
     )
     return {name: getattr(settings, name) for name in names}
 
@@ -72,7 +73,7 @@ def _own_cells(kind: type[Cell], settings: Any, input_size: int) -> list[Cell]:
 def _feed_forward(
     settings: Any, size: tuple[int, int, int], shared: dict[str, Any]
 ) -> RecurrentLayer:
-    kept = ("dropout", "locked_dropout", "residual")
+    kept = ("dropout", "locked_dropout", "residual", "products")
     refused = [name for name, value in shared.items() if value and name not in kept]
     if refused:
         raise SettingsError(f"{refused[0]} acts on the state, and feedforward carries none")

@@ -133,6 +133,11 @@ class TextSettings(TransformerSettings, TrainingSettings):
     initialisation: Literal["orthogonal", "identity"] | None = Field(
         None, description="Recurrent weights at the start. None: the cell's own way."
     )
+    products: Literal["float32", "bfloat16"] | None = Field(
+        None,
+        description="Numbers that recurrent layers multiply in; sums, states and gates stay "
+        "float32. None: as --precision.",
+    )
     peepholes: bool = Field(False, description="Let the gates see the memory; lstm only.")
     projection_size: PositiveInteger | None = Field(
         None, description="Project the hidden state to this many units; lstm only. None: do not."

@@ -468,7 +468,7 @@ def test_the_package_does_not_bring_torch_s_compiler_along() -> None:
 def test_autocast_computes_in_single_precision_and_returns_the_lower_one(
     make: Any, kind: torch.dtype
 ) -> None:
-    layer = make(4, 6, engine="compiled")
+    layer = make(4, 6, engine="compiled", products="float32")
     inputs = torch.randn(2, 3, 4).to(kind)
     exact, state = layer(inputs.float())
     with torch.autocast("cpu", dtype=torch.bfloat16):

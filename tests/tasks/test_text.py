@@ -130,6 +130,8 @@ def test_every_kind_of_token_trains_and_writes(
         {"adaptive_cutoffs": (20, 40), "embedding_dropout": 0.1, "embedding_size": 7},
         {"optimiser": "asgd", "schedule": "plateau", "learning_rate": 1.0},
         {"precision": "bf16", "micro_batches": 2},
+        {"products": "bfloat16", "layers": 2},
+        {"products": "float32", "precision": "bf16", "cell": "feedforward"},
     ],
 )
 def test_options_train_together(text: Path, quick: dict, tmp_path: Path, options: dict) -> None:
