@@ -43,7 +43,7 @@ class CompiledCall:
     (as torch's LSTM has it), and the state stays as it is.
 
     Args:
-        cell, reading, noise, all_states, products: as `unroll` takes them.
+        cell, reading, noise, all_states, products, recompute: as `unroll` takes them.
         inputs: (batch, time, feature); None: whatever the cell expects.
     """
 
@@ -56,6 +56,7 @@ class CompiledCall:
         *,
         all_states: bool,
         products: Products | None = None,
+        recompute: bool = False,
     ) -> None:
         self.view = CellView(cell)
         self.inputs = inputs
@@ -68,6 +69,7 @@ class CompiledCall:
             all_states=all_states,
             plain=self.plain,
             rounded=self.view.rounds_products(products),
+            recompute=recompute,
         )
         self._kind: Kind | None = None
 
@@ -223,6 +225,7 @@ def form_of(
     all_states: bool,
     plain: bool = True,
     rounded: bool = False,
+    recompute: bool = False,
 ) -> Form:
     """What a call traces its step with. Unless the call is `plain`, a gradient may be hidden."""
     learned = reading.resets is not None and (
@@ -232,7 +235,8 @@ def form_of(
     if noise.keep is not None:
         kept = "always" if all(map(_is_one_rate, tensors(noise.keep))) else "steps"
     masked = noise.hidden is not None
-    return Form(reading.resets is not None, learned, masked, kept, all_states, rounded)
+    asked = (all_states, rounded, recompute)
+    return Form(reading.resets is not None, learned, masked, kept, *asked)
 
 
 def _is_one_rate(keep: Tensor) -> bool:
@@ -260,6 +264,8 @@ class _Compiled(torch.autograd.Function):
         ctx.save_for_backward(*given)
         results = loop.results(memory)
         ctx.versions = loop.seen(memory)
+        if loop.kind.form.recompute:
+            ctx.memory = None
         return tuple(results)
 
     @staticmethod

@@ -43,6 +43,8 @@ class Saved(NamedTuple):
 @lru_cache(maxsize=256)
 def saved_parts(kind: Kind) -> tuple[Saved, ...]:
     """What a forward pass of this kind must hand on."""
+    if kind.form.recompute:
+        return ()
     recurrence = recurrence_of(kind, backward=True)
     stages = recurrence.stages
     read = set(recurrence.backward_loop.emitted.order)

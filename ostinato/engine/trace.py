@@ -30,7 +30,8 @@ class Form(NamedTuple):
     `resets`: states may start afresh; `masked`: recurrent dropout; `kept`: zoneout, "steps" with a
     mask of its own for each step, "always" with one rate a feature; `all_states`: gradients come
     in for the states of all steps. `learned`: what a reset returns to has a gradient. `rounded`:
-    the factors of products are bfloat16 (`precision`), which does not change the program.
+    the factors of products are bfloat16 (`precision`); `recompute`: the forward pass hands nothing
+    on, and runs again for the gradient. These two do not change the program.
     """
 
     resets: bool = False
@@ -39,6 +40,7 @@ class Form(NamedTuple):
     kept: str | None = None
     all_states: bool = False
     rounded: bool = False
+    recompute: bool = False
 
 
 @dataclass(frozen=True)

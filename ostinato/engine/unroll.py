@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from ostinato.engine.compiled import CompiledCall
 from ostinato.engine.parallel import unroll_parallel
 from ostinato.engine.precision import Products, computing_products
 from ostinato.engine.reading import Noise, Reading, Steps, Unrolled, active_steps
+from ostinato.engine.recompute import run_again_for_gradient, unroll_in_segments
 from ostinato.engine.reference import unroll_pointwise, unroll_reference
 from ostinato.engine.vendor import unroll_vendor
 from ostinato.errors import EngineError, ShapeError
@@ -35,6 +37,7 @@ def unroll(
     engine: str | None = None,
     all_states: bool = False,
     products: Products | None = None,
+    recompute: bool = False,
 ) -> Unrolled:
     """Run `cell` over `inputs`, one step after the other.
 
@@ -50,6 +53,9 @@ def unroll(
         products: "bfloat16" rounds the factors of all matrix products to it, forward and backward,
             and adds them up in float32, in which all else stays; "float32" rounds none, under
             autocast either. None: as autocast says, else none.
+        recompute: store no more for the gradient than inputs and a state now and then, and run
+            segments of sqrt(time) steps again when it is due: twice the forward pass, in memory
+            that grows with sqrt(time). Gradients of weights are added up segment by segment.
 
     Returns:
         `Unrolled(outputs, state, states)`.
@@ -74,7 +80,35 @@ def unroll(
     if state is None:
         state = reading.initial_state
     _check_state(cell, state, inputs.shape[0])
-    compiled = CompiledCall(cell, inputs, reading, noise, all_states=all_states, products=products)
+    asked = _Asked(engine, all_states, products, recompute and torch.is_grad_enabled())
+    if not asked.recompute or inputs.shape[1] == 0:
+        return _run(cell, inputs, state, reading, noise, asked)
+    return unroll_in_segments(partial(_run, cell, asked=asked), inputs, state, reading, noise)
+
+
+class _Asked(NamedTuple):
+    """How `unroll` is to run; see there."""
+
+    engine: str | None
+    all_states: bool
+    products: Products | None
+    recompute: bool
+
+
+def _run(
+    cell: Steps, inputs: Tensor, state: Any, reading: Reading, noise: Noise, asked: _Asked
+) -> Unrolled:
+    """Run what has been checked."""
+    engine, all_states, products, recompute = asked
+    compiled = CompiledCall(
+        cell,
+        inputs,
+        reading,
+        noise,
+        all_states=all_states,
+        products=products,
+        recompute=recompute,
+    )
     choice = choose(
         cell, noise, engine=engine, all_states=all_states, products=products, compiled=compiled
     )
@@ -91,11 +125,12 @@ def unroll(
     if order is not None:
         inputs = _reorder(inputs, order)
         reading = replace(reading, resets=_reversed_resets(reading, order))
-    run = _RUN[choice.engine]
-    if products is None:
-        unrolled = run(cell, inputs, state, reading, noise)
-    else:
-        unrolled = _run_with_products(products, run, cell, inputs, state, reading, noise)
+    run: Callable[..., Unrolled] = _RUN[choice.engine]
+    if products is not None:
+        run = partial(_run_with_products, products, run)
+    if recompute:
+        run = partial(run_again_for_gradient, run)
+    unrolled = run(cell, inputs, state, reading, noise)
     if all_states and unrolled.states is None:
         unrolled = unrolled._replace(states=_states_from_outputs(unrolled, state, reading))
     if order is not None:

@@ -31,7 +31,8 @@ class RNN(RecurrentLayer):
         layer_norm: normalise inside the cell (Ba 2016); see `RNNCell`.
         activation: "tanh", "relu", "sigmoid", or any element-wise callable.
         residual, locked_dropout, zoneout, recurrent_dropout, weight_drop, learned_initial_state,
-        initialisation, engine, products: see `LayerOptions`; each works with every other.
+        initialisation, engine, products, recompute: see `LayerOptions`; each works with every
+        other.
         backward_hidden_size: width of the backward direction; None: hidden_size.
 
     Raises:
@@ -65,6 +66,7 @@ class RNN(RecurrentLayer):
         backward_hidden_size: int | None = None,
         engine: str | None = None,
         products: Products | None = None,
+        recompute: bool = False,
     ) -> None:
         options = LayerOptions(
             dropout=dropout,
@@ -77,6 +79,7 @@ class RNN(RecurrentLayer):
             initialisation=initialisation,
             engine=engine,
             products=products,
+            recompute=recompute,
         )
 
         def make(inputs: int, hidden: int) -> RNNCell:
@@ -101,7 +104,8 @@ class LSTM(RecurrentLayer):
         projection_size: H_t is projected to this size (Sak 2014); None: not.
         forget_bias: start value of the forget gate's bias (Jozefowicz 2015); None: drawn.
         residual, locked_dropout, zoneout, recurrent_dropout, weight_drop, learned_initial_state,
-        initialisation, engine, products: see `LayerOptions`; each works with every other.
+        initialisation, engine, products, recompute: see `LayerOptions`; each works with every
+        other.
         backward_hidden_size: width of the backward direction; None: hidden_size.
 
     Raises:
@@ -137,6 +141,7 @@ class LSTM(RecurrentLayer):
         backward_hidden_size: int | None = None,
         engine: str | None = None,
         products: Products | None = None,
+        recompute: bool = False,
     ) -> None:
         options = LayerOptions(
             dropout=dropout,
@@ -149,6 +154,7 @@ class LSTM(RecurrentLayer):
             initialisation=initialisation,
             engine=engine,
             products=products,
+            recompute=recompute,
         )
 
         def make(inputs: int, hidden: int) -> LSTMCell:
@@ -180,7 +186,8 @@ class GRU(RecurrentLayer):
         reset: the reset gate acts "after" the recurrent product, as in torch.nn, or "before" it, as
             in Cho 2014.
         residual, locked_dropout, zoneout, recurrent_dropout, weight_drop, learned_initial_state,
-        initialisation, engine, products: see `LayerOptions`; each works with every other.
+        initialisation, engine, products, recompute: see `LayerOptions`; each works with every
+        other.
         backward_hidden_size: width of the backward direction; None: hidden_size.
 
     Raises:
@@ -214,6 +221,7 @@ class GRU(RecurrentLayer):
         backward_hidden_size: int | None = None,
         engine: str | None = None,
         products: Products | None = None,
+        recompute: bool = False,
     ) -> None:
         options = LayerOptions(
             dropout=dropout,
@@ -226,6 +234,7 @@ class GRU(RecurrentLayer):
             initialisation=initialisation,
             engine=engine,
             products=products,
+            recompute=recompute,
         )
 
         def make(inputs: int, hidden: int) -> GRUCell:
@@ -248,7 +257,7 @@ class FeedForward(RecurrentLayer):
         activation: "tanh", "relu", "sigmoid", or any element-wise callable.
         bias: False leaves the biases out.
         layer_norm: normalise before the activation (Ba 2016).
-        residual, locked_dropout, products: see `LayerOptions`.
+        residual, locked_dropout, products, recompute: see `LayerOptions`.
 
     Example:
         >>> recurrent, counterpart = ostinato.RNN(3, 8), ostinato.FeedForward(3, 8)
@@ -269,9 +278,14 @@ class FeedForward(RecurrentLayer):
         residual: bool = False,
         locked_dropout: bool = False,
         products: Products | None = None,
+        recompute: bool = False,
     ) -> None:
         options = LayerOptions(
-            dropout=dropout, residual=residual, locked_dropout=locked_dropout, products=products
+            dropout=dropout,
+            residual=residual,
+            locked_dropout=locked_dropout,
+            products=products,
+            recompute=recompute,
         )
 
         def make(inputs: int, hidden: int) -> FeedForwardCell:

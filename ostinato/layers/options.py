@@ -30,6 +30,8 @@ class LayerOptions:
         products: "bfloat16" rounds the factors of all products with weights to it, forward and
             backward, and adds them up in float32; states, gates and gradients stay float32.
             "float32" rounds none, under autocast either. None: as autocast says, else none.
+        recompute: keep a state every sqrt(time) steps and no more, and compute the steps between
+            again for the gradient: the memory of the loop grows with sqrt(time) (Chen 2016).
     """
 
     dropout: float = 0.0
@@ -42,6 +44,7 @@ class LayerOptions:
     initialisation: Initialisation | None = None
     engine: str | None = None
     products: Products | None = None
+    recompute: bool = False
 
     def __post_init__(self) -> None:
         for name in ("dropout", "recurrent_dropout", "weight_drop"):
@@ -55,6 +58,8 @@ class LayerOptions:
             )
         check_engine(self.engine)
         check_products(self.products)
+        if not isinstance(self.recompute, bool):
+            raise SettingsError(f"recompute must be True or False, got {self.recompute!r}")
         if self.products == "bfloat16" and self.engine == "vendor":
             raise SettingsError(
                 'products="bfloat16" does not go with engine="vendor": torch\'s fused kernels do '

@@ -272,6 +272,7 @@ class RecurrentLayer(nn.Module):
                 engine=self.options.engine,
                 all_states=all_states,
                 products=self.options.products,
+                recompute=self.options.recompute,
             )
             for cell, start, initial, mask, reverse in zip(
                 pair, starts, initials, masks, (False, True), strict=False
@@ -321,7 +322,8 @@ class Recurrent(RecurrentLayer):
         cells: one a layer; each reads what the one before puts out.
         backward_cells: one a layer, reading backward, of any width; None: one direction only.
         dropout, locked_dropout, residual, zoneout, recurrent_dropout, weight_drop,
-            learned_initial_state, initialisation, engine, products: see `LayerOptions`.
+            learned_initial_state, initialisation, engine, products, recompute: see
+            `LayerOptions`.
 
     Raises:
         SettingsError: the cells do not fit each other, or an option cannot act on them.
@@ -348,6 +350,7 @@ class Recurrent(RecurrentLayer):
         initialisation: Any = None,
         engine: str | None = None,
         products: Products | None = None,
+        recompute: bool = False,
     ) -> None:
         options = LayerOptions(
             dropout=dropout,
@@ -360,6 +363,7 @@ class Recurrent(RecurrentLayer):
             initialisation=initialisation,
             engine=engine,
             products=products,
+            recompute=recompute,
         )
         super().__init__(cells, backward_cells, options)
 

@@ -52,6 +52,7 @@ def _shared_options(settings: Any) -> dict[str, Any]:
         "learned_initial_state",
         "initialisation",
         "products",
+        "recompute",
     )
     return {name: getattr(settings, name) for name in names}
 
@@ -73,7 +74,7 @@ def _own_cells(kind: type[Cell], settings: Any, input_size: int) -> list[Cell]:
 def _feed_forward(
     settings: Any, size: tuple[int, int, int], shared: dict[str, Any]
 ) -> RecurrentLayer:
-    kept = ("dropout", "locked_dropout", "residual", "products")
+    kept = ("dropout", "locked_dropout", "residual", "products", "recompute")
     refused = [name for name, value in shared.items() if value and name not in kept]
     if refused:
         raise SettingsError(f"{refused[0]} acts on the state, and feedforward carries none")

@@ -138,6 +138,11 @@ class TextSettings(TransformerSettings, TrainingSettings):
         description="Numbers that recurrent layers multiply in; sums, states and gates stay "
         "float32. None: as --precision.",
     )
+    recompute: bool = Field(
+        False,
+        description="Save memory on long windows: compute the steps of recurrent layers again for "
+        "the gradient.",
+    )
     peepholes: bool = Field(False, description="Let the gates see the memory; lstm only.")
     projection_size: PositiveInteger | None = Field(
         None, description="Project the hidden state to this many units; lstm only. None: do not."

@@ -130,7 +130,7 @@ def test_every_kind_of_token_trains_and_writes(
         {"adaptive_cutoffs": (20, 40), "embedding_dropout": 0.1, "embedding_size": 7},
         {"optimiser": "asgd", "schedule": "plateau", "learning_rate": 1.0},
         {"precision": "bf16", "micro_batches": 2},
-        {"products": "bfloat16", "layers": 2},
+        {"products": "bfloat16", "layers": 2, "recompute": True},
         {"products": "float32", "precision": "bf16", "cell": "feedforward"},
     ],
 )
