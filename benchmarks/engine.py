@@ -113,6 +113,27 @@ def in_bfloat16(size: int) -> Case:
     )
 
 
+def under_autocast(size: int) -> Case:
+    ours, peer = twins("LSTM", size)
+    x = random_inputs(32, 64, size)
+
+    def cast(layer: nn.Module) -> Callable[[], Tensor]:
+        def outputs() -> Tensor:
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                return layer(x)[0].float()
+
+        return outputs
+
+    return Case(
+        f"LSTM h={size} n=32, under autocast to bfloat16",
+        "nn.LSTM",
+        trained(ours, cast(ours), x),
+        trained(peer, cast(peer), x),
+        (None, None),
+        tolerance=5e-2,
+    )
+
+
 def forward_loop(size: int, *, saving: bool) -> Case:
     """The peer is the limit itself: as many multiply-adds on registers."""
     layer, x = ostinato.LSTM(16, size), torch.randn(32, 64, 16)
@@ -237,6 +258,7 @@ def cases() -> Iterator[Callable[[], Case]]:
         yield partial(gru_beside_lstm, size)
     for size in (128, 512):
         yield partial(in_bfloat16, size)
+        yield partial(under_autocast, size)
     for saving in (False, True):
         yield partial(forward_loop, 512, saving=saving)
     yield partial(uneven, 128, (2.5, 2.5))

@@ -13,6 +13,7 @@ from ostinato.engine.reference import noisy_step, weights_replaced
 from ostinato.engine.stepper import CellStepper, prepare_step
 from ostinato.engine.unroll import unroll
 from ostinato.engine.vendor import VendorForm
+from ostinato.engine.watch import StepGradients
 
 __all__ = [
     "Availability",
@@ -22,6 +23,7 @@ __all__ = [
     "OnnxForm",
     "Products",
     "Reading",
+    "StepGradients",
     "Steps",
     "Unrolled",
     "VendorForm",

@@ -69,12 +69,14 @@ def choose(
     engine: str | None,
     all_states: bool,
     products: Products | None = None,
+    watched: bool = False,
     compiled: CompiledCall | None = None,
 ) -> Choice:
     """The engine for `cell` under `noise`, or the one asked for.
 
     Args:
         products: the numbers that products are computed in, as `unroll` takes them.
+        watched: whether the gradients of single steps are asked for.
         compiled: the call as the compiled engine would run it; None: one with whole sequences.
 
     Raises:
@@ -93,6 +95,8 @@ def choose(
         )
 
     def obstacle_of(name: str) -> str | None:
+        if watched and name != "compiled":
+            return "it keeps the gradients of single steps to itself, and they are watched"
         if name == "parallel":
             return parallel_obstacle(cell, noise)
         if not cell.state_sizes or name == "pointwise":

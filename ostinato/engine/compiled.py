@@ -29,6 +29,8 @@ from ostinato.engine.precision import Products
 from ostinato.engine.program import CannotCompileError
 from ostinato.engine.reading import Noise, Reading, Steps, Unrolled, active_steps
 from ostinato.engine.trace import Form
+from ostinato.engine.watch import Watch
+from ostinato.errors import EngineError
 from ostinato.state import rebuild, tensors
 
 _C: Any = torch._C
@@ -45,6 +47,7 @@ class CompiledCall:
     Args:
         cell, reading, noise, all_states, products, recompute: as `unroll` takes them.
         inputs: (batch, time, feature); None: whatever the cell expects.
+        watch: where the gradients of single steps go; None: nowhere.
     """
 
     def __init__(
@@ -57,11 +60,13 @@ class CompiledCall:
         all_states: bool,
         products: Products | None = None,
         recompute: bool = False,
+        watch: Watch | None = None,
     ) -> None:
         self.view = CellView(cell)
         self.inputs = inputs
         self.reading = reading
         self.noise = noise
+        self.watch = watch
         self.plain = _is_plain_call()
         self.form = form_of(
             reading,
@@ -70,11 +75,14 @@ class CompiledCall:
             plain=self.plain,
             rounded=self.view.rounds_products(products),
             recompute=recompute,
+            watched=watch is not None,
         )
         self._kind: Kind | None = None
 
     def obstacle(self) -> str | None:
         """Why this call cannot run compiled, or None where it can."""
+        if self.watch is not None and not self.plain:
+            return "torch takes hold of what the loop saves, and its single steps are watched"
         try:
             obstacle = _obstacle_of(self.inputs, self.noise, self.view)
             if obstacle is None and torch.compiler.is_compiling():
@@ -119,6 +127,7 @@ class CompiledCall:
             self._marks(),
             reverse=self.reading.reverse,
             backward=backward,
+            watch=self.watch,
         )
         if backward:
             return _Compiled.apply(loop, *given)  # pyright: ignore[reportReturnType]
@@ -226,6 +235,7 @@ def form_of(
     plain: bool = True,
     rounded: bool = False,
     recompute: bool = False,
+    watched: bool = False,
 ) -> Form:
     """What a call traces its step with. Unless the call is `plain`, a gradient may be hidden."""
     learned = reading.resets is not None and (
@@ -235,7 +245,7 @@ def form_of(
     if noise.keep is not None:
         kept = "always" if all(map(_is_one_rate, tensors(noise.keep))) else "steps"
     masked = noise.hidden is not None
-    asked = (all_states, rounded, recompute)
+    asked = (all_states, rounded, recompute, watched)
     return Form(reading.resets is not None, learned, masked, kept, *asked)
 
 
@@ -292,6 +302,11 @@ def _differentiated(ctx: Any, gradients: Sequence[Tensor | None]) -> list[Tensor
 def _twice_differentiable(
     loop: Loop, given: Sequence[Tensor], gradients: Sequence[Tensor | None]
 ) -> list[Tensor | None]:
+    if loop.watch is not None:
+        raise EngineError(
+            "the gradients of single steps are watched, which goes with first derivatives only; "
+            'leave out create_graph=True, or use engine="reference"'
+        )
     results = reference_results(loop.kind, given, loop.marks, reverse=loop.reverse)
     pairs = [
         (result, gradient)

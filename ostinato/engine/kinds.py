@@ -163,6 +163,7 @@ def _hash_of(traced: TracedStep, *more: Any) -> str:
         traced.state_gradients,
         traced.initial_gradients,
         tuple(traced.parameter_gradients.items()),
+        traced.watched,
     )
     text = "\n".join(map(repr, traced.program.nodes)) + _said((rows, tuple(traced.form), more))
     return sha256(text.encode()).hexdigest()[:16]

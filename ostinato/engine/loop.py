@@ -10,6 +10,7 @@ from torch import Tensor
 from ostinato.engine.cache import recurrence_of
 from ostinato.engine.kinds import Kind, without_numbers
 from ostinato.engine.reading import Noise, Reading, active_steps
+from ostinato.engine.watch import Watch
 from ostinato.state import rebuild, tensors
 
 
@@ -38,6 +39,7 @@ class Loop:
         marks, reverse: how the batch is read, and its masks.
         layout: of these samples, steps and lengths.
         backward: save what a backward pass needs.
+        watch: where the gradients of single steps go, if they are asked for.
     """
 
     kind: Kind
@@ -45,6 +47,7 @@ class Loop:
     reverse: bool
     layout: Any
     backward: bool
+    watch: Watch | None = None
 
     @property
     def recurrence(self) -> Any:
@@ -169,6 +172,9 @@ class Loop:
     def finished_gradients(self, memory: dict[str, Tensor]) -> list[Tensor | None]:
         """What the backward pass left."""
         layout, found = self.layout, self.recurrence.gradients(memory)
+        if self.watch is not None:
+            for part, gradient in enumerate(self.recurrence.watched(layout, memory)):
+                self.watch.whole(part, layout.scatter(gradient))
         inputs = None if found.inputs is None else layout.scatter(found.inputs)
         states = [layout.restore(gradient) for gradient in found.states]
         initials: list[Tensor | None] = [layout.restore(gradient) for gradient in found.initials]
@@ -186,7 +192,15 @@ def split_given(
     return given[0], given[1 : 1 + count], given[1 + count : second], given[second:]
 
 
-def loop_of(kind: Kind, inputs: Tensor, marks: Marks, *, reverse: bool, backward: bool) -> Loop:
+def loop_of(
+    kind: Kind,
+    inputs: Tensor,
+    marks: Marks,
+    *,
+    reverse: bool,
+    backward: bool,
+    watch: Watch | None = None,
+) -> Loop:
     """The loop over inputs (batch, time, feature)."""
     from ostinato.engine.cpu.layout import even_layout, uneven_layout
     from ostinato.engine.cpu.team import team_size
@@ -200,7 +214,7 @@ def loop_of(kind: Kind, inputs: Tensor, marks: Marks, *, reverse: bool, backward
         lengths = marks.lengths.to(device="cpu", dtype=torch.int64)
         division = recurrence.division(samples, int(lengths.sum()), threads)
         layout = uneven_layout(lengths, time, division, threads, reverse=reverse)
-    return Loop(kind, marks, reverse, layout, backward)
+    return Loop(kind, marks, reverse, layout, backward, watch)
 
 
 def reference_results(

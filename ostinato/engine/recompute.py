@@ -20,7 +20,7 @@ from torch import Tensor
 from ostinato.engine.reading import Noise, Reading, Unrolled, active_steps
 from ostinato.state import map_state, reset
 
-Run = Callable[[Tensor, Any, Reading, Noise], Unrolled]
+Run = Callable[[int, Tensor, Any, Reading, Noise], Unrolled]
 
 
 def segment_length(time: int) -> int:
@@ -34,7 +34,7 @@ def unroll_in_segments(
     """Run segment after segment, in the order they are read.
 
     Args:
-        run: unrolls one segment, from its inputs, state, reading and noise.
+        run: unrolls one segment, given its first step's number, inputs, state, reading, noise.
         inputs: (batch, time, feature), at least one step.
         state, reading, noise: of the whole.
     """
@@ -50,7 +50,8 @@ def unroll_in_segments(
         if reading.reverse and stop < time:
             state = _reset_at(stop, state, reading)
         masks = _noise_of(start, stop, noise, reading, time)
-        found[number] = run(pieces[number], state, _reading_of(start, stop, reading), masks)
+        part = _reading_of(start, stop, reading)
+        found[number] = run(start, pieces[number], state, part, masks)
         state = found[number].state
     outputs = torch.cat([each.outputs for each in found], 1)
     states = None

@@ -8,18 +8,28 @@ from torch import Tensor, nn
 from torch.nn.utils.stateless import _reparametrize_module  # pyright: ignore[reportPrivateUsage]
 
 from ostinato.engine.reading import Noise, Reading, Steps, Unrolled, active_steps
-from ostinato.state import map_state, rebuild, reset
+from ostinato.engine.watch import Watch
+from ostinato.state import map_state, rebuild, reset, tensors
 
 
 def unroll_reference(
-    cell: Steps, inputs: Tensor, state: Any, reading: Reading, noise: Noise
+    cell: Steps,
+    inputs: Tensor,
+    state: Any,
+    reading: Reading,
+    noise: Noise,
+    watch: Watch | None = None,
 ) -> Unrolled:
     """Run `cell` over `inputs` (batch, time, feature), forward, one step after the other."""
     time = inputs.shape[1]
     active = None if reading.lengths is None else active_steps(reading.lengths, time)
     outputs, states = [], []
     with weights_replaced(cell, noise):
-        projected = cell.project(inputs).unbind(1)
+        whole = cell.project(inputs)
+        anchor = None if watch is None else _with_gradient(cell, inputs, state, reading, noise)
+        if watch is not None and anchor is not None:
+            whole = watch.seen_whole(whole, anchor)
+        projected = whole.unbind(1)
         for t in range(time):
             if reading.resets is not None:
                 where = (
@@ -27,6 +37,8 @@ def unroll_reference(
                 )
                 state = reset(state, where, reading.initial_state)
             output, following = noisy_step(cell, projected[t], state, noise.window(t, t + 1))
+            if watch is not None and anchor is not None:
+                following = watch.seen_step(t, state, following, anchor)
             if active is not None:
                 following = reset(state, active[:, t], following)
                 output = torch.where(active[:, t].unsqueeze(1), output, 0.0)
@@ -34,6 +46,17 @@ def unroll_reference(
             outputs.append(output)
             states.append(state)
     return Unrolled(torch.stack(outputs, 1), state, _stack_time(states))
+
+
+def _with_gradient(
+    cell: Steps, inputs: Tensor, state: Any, reading: Reading, noise: Noise
+) -> Tensor | None:
+    """One of the tensors that this call's gradient flows into; None: there is no gradient."""
+    parameters = cast(nn.Module, cell).parameters()
+    states = [*tensors(state), *tensors(reading.initial_state)]
+    every = [inputs, *states, *noise.weights.values(), *parameters]
+    wanted = torch.is_grad_enabled()
+    return next((each for each in every if wanted and each.requires_grad), None)
 
 
 def unroll_pointwise(

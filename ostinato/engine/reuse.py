@@ -186,4 +186,5 @@ def _with_moved_products(stages: Stages, moved: Mapping[str, str]) -> Stages:
         input_products=tuple(
             term._replace(operand=_moved(term.operand, moved)) for term in stages.input_products
         ),
+        watched=tuple(_moved_all(stages.watched, moved)),
     )

@@ -285,7 +285,8 @@ class Stages(NamedTuple):
 
     `hoisted`: buffer -> the matrix by which all inputs are multiplied before the loop.
     `gradient_sums`: parameter -> the buffer that holds its gradient, one row a thread.
-    `input_gradient`: the buffer to which the `input_products` are added, or None.
+    `input_gradient`: the buffer to which the `input_products` are added, or None. `watched`: where
+    the backward loop leaves the watched gradients.
     """
 
     traced: TracedStep
@@ -298,6 +299,7 @@ class Stages(NamedTuple):
     gradient_sums: dict[str, str]
     input_products: tuple[InputProduct, ...]
     input_gradient: str | None
+    watched: tuple[Place, ...] = ()
 
 
 def cut_into_stages(traced: TracedStep, *, backward: bool, hoist: bool = True) -> Stages:
@@ -328,6 +330,10 @@ def cut_into_stages(traced: TracedStep, *, backward: bool, hoist: bool = True) -
         roots += row.pieces
     outer, outer_roots = _plan_outer_products(traced, forward, backwards)
     sums = _plan_sums(traced, backwards)
+    watched = []
+    for number, row in enumerate(traced.watched):
+        watched.append(backwards.place_row(row.pieces, f"W{number}"))
+        roots += row.pieces
     roots += [*outer_roots, *(node for node, _ in backwards.sums)]
     backwards.place_operands(roots)
     backwards.solve()
@@ -343,6 +349,7 @@ def cut_into_stages(traced: TracedStep, *, backward: bool, hoist: bool = True) -
         sums,
         products,
         input_gradient,
+        tuple(watched),
     )
 
 

@@ -1,6 +1,6 @@
 """Trace a cell's step, with resets, masks and its derivative, into one program."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
@@ -31,7 +31,8 @@ class Form(NamedTuple):
     mask of its own for each step, "always" with one rate a feature; `all_states`: gradients come
     in for the states of all steps. `learned`: what a reset returns to has a gradient. `rounded`:
     the factors of products are bfloat16 (`precision`); `recompute`: the forward pass hands nothing
-    on, and runs again for the gradient. These two do not change the program.
+    on, and runs again for the gradient; these two do not change the program. `watched`: the
+    gradients of single steps are kept.
     """
 
     resets: bool = False
@@ -41,6 +42,7 @@ class Form(NamedTuple):
     all_states: bool = False
     rounded: bool = False
     recompute: bool = False
+    watched: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class TracedStep:
     where the form has them, R (1 where a reset falls), I0, ... (what it returns to), M (the mask
     of recurrent dropout), K0, ... (the shares of zoneout); backward, GO (the gradient of the
     output), D0, ... (of the state after the step), G0, ... (what comes in for it from outside).
+    `watched`: the gradients of the projected input and of the state after the step, if asked for.
     """
 
     program: Program
@@ -63,6 +66,7 @@ class TracedStep:
     state_gradients: tuple[Row, ...]
     initial_gradients: tuple[Row, ...]
     parameter_gradients: Mapping[str, Any]
+    watched: tuple[Row, ...] = ()
 
     @property
     def output_is_state(self) -> int | None:
@@ -99,8 +103,10 @@ def trace(
     ) -> Any:
         derived = {name: values[name] for name in sources}
 
+        watch = _Watch() if form.watched else None
+
         def step(weights: dict[str, Tensor], derived: dict[str, Tensor]) -> tuple[Tensor, ...]:
-            return _one_step(cell, {**weights, **others}, {**values, **derived}, form)
+            return _one_step(cell, {**weights, **others}, {**values, **derived}, form, watch)
 
         found: Any = torch.func.vjp(step, weights, derived)
         (output, *states), pullback = found
@@ -108,8 +114,9 @@ def trace(
         if form.all_states:
             incoming = [d + values[f"G{number}"] for number, d in enumerate(incoming)]
         into_weights, into_values = pullback((values["GO"], *incoming))
+        watched = watch.gradients(values["X"]) if watch else []
         gradients = [into_weights[name] for name in names]
-        return [output, *states, *gradients, *(into_values[name] for name in sources)]
+        return [output, *states, *gradients, *(into_values[name] for name in sources), *watched]
 
     graph = _trace_graph(joint, cell, example, parameters, others)
     inputs = [("input", name, tensor.shape[-1]) for name, tensor in example.items()]
@@ -118,7 +125,8 @@ def trace(
     count = len(tensors(cell.state_sizes))
     output, states = outputs[0], outputs[1 : 1 + count]
     into_weights = outputs[1 + count : 1 + count + len(names)]
-    by_source = dict(zip(sources, outputs[1 + count + len(names) :], strict=True))
+    into_sources = outputs[1 + count + len(names) :]
+    by_source = dict(zip(sources, into_sources, strict=False))
     return TracedStep(
         program,
         form,
@@ -134,6 +142,7 @@ def trace(
             for name, gradient in zip(names, into_weights, strict=True)
             if isinstance(gradient, MatrixGradient | VectorGradient)
         },
+        tuple(into_sources[len(sources) :]),
     )
 
 
@@ -172,7 +181,11 @@ def trace_forward(
 
 
 def _one_step(
-    cell: Steps, own: Mapping[str, Tensor], values: Mapping[str, Tensor], form: Form
+    cell: Steps,
+    own: Mapping[str, Tensor],
+    values: Mapping[str, Tensor],
+    form: Form,
+    watch: "_Watch | None" = None,
 ) -> tuple[Tensor, ...]:
     """What a compiled loop does at each step, in the words of the reference."""
     state = _state(cell, values, "S")
@@ -184,9 +197,41 @@ def _one_step(
     noise = Noise(values["M"] if form.masked else None, keep)
     left = dict(own)
     with _reparametrize_module(cast(nn.Module, cell), left):
-        output, following = noisy_step(cell, cell.project(values["X"]), state, noise)
+        projected = cell.project(values["X"])
+        if watch is not None:
+            watch.see(projected)
+        output, following = noisy_step(cell, projected, state, noise)
     refuse_rebinding(own, left)
-    return (output, *tensors(following))
+    parts = tensors(following)
+    if watch is not None:
+        before = [values["X"], *tensors(state)]
+        parts = [watch.see(part * 1.0 if _is_one_of(part, before) else part) for part in parts]
+    return (output, *parts)
+
+
+def _is_one_of(value: Tensor, values: Sequence[Tensor]) -> bool:
+    return any(value is each for each in values)
+
+
+class _Watch:
+    """The gradients of values inside a traced step, in the order in which they were seen."""
+
+    def __init__(self) -> None:
+        self._widths: list[int] = []
+        self._found: dict[int, Tensor] = {}
+
+    def see(self, value: Tensor) -> Tensor:
+        number = len(self._widths)
+        self._widths.append(value.shape[1])
+        if value.requires_grad:
+            value.register_hook(lambda gradient: self._found.update({number: gradient}))
+        return value
+
+    def gradients(self, like: Tensor) -> list[Tensor]:
+        return [
+            self._found[number] if number in self._found else like.new_zeros(like.shape[0], width)
+            for number, width in enumerate(self._widths)
+        ]
 
 
 def _state(cell: Steps, values: Mapping[str, Tensor], letter: str) -> Any:

@@ -16,6 +16,7 @@ from ostinato.engine.reading import Noise, Reading, Steps, Unrolled, active_step
 from ostinato.engine.recompute import run_again_for_gradient, unroll_in_segments
 from ostinato.engine.reference import unroll_pointwise, unroll_reference
 from ostinato.engine.vendor import unroll_vendor
+from ostinato.engine.watch import StepGradients, Watch
 from ostinato.errors import EngineError, ShapeError
 from ostinato.state import map_state, rebuild, tensors
 
@@ -38,6 +39,7 @@ def unroll(
     all_states: bool = False,
     products: Products | None = None,
     recompute: bool = False,
+    watch: StepGradients | None = None,
 ) -> Unrolled:
     """Run `cell` over `inputs`, one step after the other.
 
@@ -56,6 +58,7 @@ def unroll(
         recompute: store no more for the gradient than inputs and a state now and then, and run
             segments of sqrt(time) steps again when it is due: twice the forward pass, in memory
             that grows with sqrt(time). Gradients of weights are added up segment by segment.
+        watch: keeps the gradients of single steps when the backward pass comes by; None: nothing.
 
     Returns:
         `Unrolled(outputs, state, states)`.
@@ -80,10 +83,18 @@ def unroll(
     if state is None:
         state = reading.initial_state
     _check_state(cell, state, inputs.shape[0])
-    asked = _Asked(engine, all_states, products, recompute and torch.is_grad_enabled())
+    if (products or recompute) and torch.onnx.is_in_onnx_export():
+        products, recompute = None, False  # a file computes in float32, and keeps nothing
+    seen = None if watch is None else watch.begin(cell.state_sizes, *inputs.shape[:2])
+    asked = _Asked(engine, all_states, products, recompute and torch.is_grad_enabled(), seen)
     if not asked.recompute or inputs.shape[1] == 0:
         return _run(cell, inputs, state, reading, noise, asked)
-    return unroll_in_segments(partial(_run, cell, asked=asked), inputs, state, reading, noise)
+
+    def run(start: int, inputs: Tensor, state: Any, reading: Reading, noise: Noise) -> Unrolled:
+        watch = None if seen is None else seen.at(start)
+        return _run(cell, inputs, state, reading, noise, asked._replace(watch=watch))
+
+    return unroll_in_segments(run, inputs, state, reading, noise)
 
 
 class _Asked(NamedTuple):
@@ -93,13 +104,14 @@ class _Asked(NamedTuple):
     all_states: bool
     products: Products | None
     recompute: bool
+    watch: Watch | None
 
 
 def _run(
     cell: Steps, inputs: Tensor, state: Any, reading: Reading, noise: Noise, asked: _Asked
 ) -> Unrolled:
     """Run what has been checked."""
-    engine, all_states, products, recompute = asked
+    engine, all_states, products, recompute, watch = asked
     compiled = CompiledCall(
         cell,
         inputs,
@@ -108,9 +120,16 @@ def _run(
         all_states=all_states,
         products=products,
         recompute=recompute,
+        watch=watch,
     )
     choice = choose(
-        cell, noise, engine=engine, all_states=all_states, products=products, compiled=compiled
+        cell,
+        noise,
+        engine=engine,
+        all_states=all_states,
+        products=products,
+        watched=watch is not None,
+        compiled=compiled,
     )
     _refuse_frozen_time(cell, inputs, choice)
     if inputs.shape[1] == 0:
@@ -126,6 +145,8 @@ def _run(
         inputs = _reorder(inputs, order)
         reading = replace(reading, resets=_reversed_resets(reading, order))
     run: Callable[..., Unrolled] = _RUN[choice.engine]
+    if watch is not None:
+        run = partial(run, watch=replace(watch, order=order))
     if products is not None:
         run = partial(_run_with_products, products, run)
     if recompute:

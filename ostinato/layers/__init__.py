@@ -40,6 +40,7 @@ from ostinato.layers.torch_weights import load_torch_state_dict, torch_state_dic
 from ostinato.layers.transformer_block import DecoderBlock, EncoderBlock
 from ostinato.layers.transformer_options import TransformerOptions
 from ostinato.layers.transformer_stack import TransformerDecoder, TransformerEncoder
+from ostinato.layers.watch import watched
 
 __all__ = [
     "GRU",
@@ -89,5 +90,6 @@ __all__ = [
     "replace",
     "torch_state_dict",
     "torch_transformer_state_dict",
+    "watched",
     "with_capacity",
 ]

@@ -12,6 +12,7 @@ from ostinato.engine import (
     Noise,
     Products,
     Reading,
+    StepGradients,
     Unrolled,
     choose,
     computing_products,
@@ -90,6 +91,7 @@ class RecurrentLayer(nn.Module):
         lengths: Tensor | None = None,
         resets: Tensor | None = None,
         noise: Sequence[LayerNoise] | None = None,
+        watch: Any = None,
     ) -> tuple[Tensor, Any]:
         """Read sequences.
 
@@ -99,6 +101,7 @@ class RecurrentLayer(nn.Module):
             lengths: integers (batch,), the real steps of each sample; None: all.
             resets: booleans (batch, time), True = start afresh before this step; None: never.
             noise: masks from `draw_noise`; None: drawn anew in training.
+            watch: from `step_gradients`, filled by the backward pass; None: nothing is watched.
 
         Returns:
             outputs (batch, time, output_size), zero past a sample's length, and the state after
@@ -108,7 +111,7 @@ class RecurrentLayer(nn.Module):
             ShapeError: a shape does not fit; or a state was given and the layer reads both ways.
         """
         self._refuse_state(state)
-        outputs, state, _ = self.run(inputs, state, Reading(lengths, resets), noise)
+        outputs, state, _ = self.run(inputs, state, Reading(lengths, resets), noise, watch=watch)
         return outputs, state
 
     def all_states(
@@ -119,10 +122,28 @@ class RecurrentLayer(nn.Module):
         lengths: Tensor | None = None,
         resets: Tensor | None = None,
         noise: Sequence[LayerNoise] | None = None,
+        watch: Any = None,
     ) -> AllStates:
         """As calling the layer, and also the state after every step, hidden and memory."""
         self._refuse_state(state)
-        return self.run(inputs, state, Reading(lengths, resets), noise, all_states=True)
+        reading = Reading(lengths, resets)
+        return self.run(inputs, state, reading, noise, all_states=True, watch=watch)
+
+    def step_gradients(self) -> Any:
+        """For one call, as its `watch`: a tuple over the layers of `StepGradients`.
+
+        Where the layer reads both ways, of `Bidirectional(forward, backward)` ones.
+
+        Example:
+            >>> layer = ostinato.LSTM(3, 4)
+            >>> watch = layer.step_gradients()
+            >>> outputs, _ = layer(torch.randn(2, 5, 3), watch=watch)
+            >>> outputs[:, -1].sum().backward()
+            >>> watch[0].state.memory.shape
+            torch.Size([2, 5, 4])
+        """
+        pairs = [[StepGradients() for _ in pair] for pair in self._directions()]
+        return tuple(Bidirectional(*pair) if self.bidirectional else pair[0] for pair in pairs)
 
     def step(
         self,
@@ -178,6 +199,7 @@ class RecurrentLayer(nn.Module):
         noise: Sequence[LayerNoise] | None = None,
         *,
         all_states: bool = False,
+        watch: Any = None,
     ) -> AllStates:
         """The layer's one loop over its depth; `reading` brings lengths and resets.
 
@@ -200,6 +222,7 @@ class RecurrentLayer(nn.Module):
                 reading,
                 noise[depth],
                 all_states,
+                None if watch is None else watch[depth],
             )
             finals.append(unrolled.state)
             everything.append(unrolled.states)
@@ -257,11 +280,13 @@ class RecurrentLayer(nn.Module):
         reading: Reading,
         noise: LayerNoise,
         all_states: bool,
+        watch: Any,
     ) -> Unrolled:
         pair = self._directions()[depth]
         starts = states[0] if self.bidirectional else (states[0],)
         initials = states[1] if self.bidirectional else (states[1],)
         masks = (noise.forward, noise.backward or Noise())
+        watches = watch if self.bidirectional and watch is not None else (watch, None)
         read = [
             unroll(
                 cell,
@@ -273,9 +298,10 @@ class RecurrentLayer(nn.Module):
                 all_states=all_states,
                 products=self.options.products,
                 recompute=self.options.recompute,
+                watch=own,
             )
-            for cell, start, initial, mask, reverse in zip(
-                pair, starts, initials, masks, (False, True), strict=False
+            for cell, start, initial, mask, reverse, own in zip(
+                pair, starts, initials, masks, (False, True), watches, strict=False
             )
         ]
         if not self.bidirectional:

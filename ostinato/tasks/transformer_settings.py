@@ -23,6 +23,8 @@ RECURRENT_OPTIONS = (
     "residual",
     "learned_initial_state",
     "initialisation",
+    "products",
+    "recompute",
     "peepholes",
     "projection_size",
     "forget_bias",

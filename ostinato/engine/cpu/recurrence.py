@@ -202,6 +202,16 @@ class CompiledRecurrence:
             return torch.zeros(2, samples, width, dtype=self.dtype, device="cpu")
         return gradient.expand(2, samples, width).contiguous()
 
+    def watched(self, layout: Layout, memory: Memory) -> list[Tensor]:
+        """The watched gradients that the backward loop left, each (rows, width)."""
+        found = []
+        for place, row in zip(self.stages.watched, self.traced.watched, strict=True):
+            rows = memory[place.buffer]
+            if place.index != "step":
+                rows = layout.before(rows) if place.index == "before" else layout.after(rows)
+            found.append(rows[:, place.offset : place.offset + row.width])
+        return found
+
     @property
     def _input_gradient(self) -> str:
         """The part of memory that holds it."""
