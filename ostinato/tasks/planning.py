@@ -13,12 +13,13 @@ from torch import nn
 from ostinato.data.planning.batches import PlanningBatch, make_batch
 from ostinato.data.planning.examples import COMPARISON, ExampleSource, draw_instances
 from ostinato.data.planning.fixed_instances import instances_to_validate
-from ostinato.errors import MissingExtraError, SettingsError
+from ostinato.errors import SettingsError
 from ostinato.layers import GRU, LSTM, RNN
 from ostinato.models.attention_pointing import AttentionPointing
 from ostinato.models.pointer_network import PointerNetwork
 from ostinato.models.pointing_rules import rules_for
 from ostinato.models.recurrent_pointing import RecurrentPointing
+from ostinato.tasks.losses_picture import draw_losses_of_run
 from ostinato.tasks.planning_evaluation import evaluate, network_of, predict, validation
 from ostinato.tasks.planning_folder import describe, fingerprint, settings_of
 from ostinato.tasks.planning_objectives import LabelObjective, PlannerToBeat, RewardObjective
@@ -262,20 +263,7 @@ def _train(
         raise KeyboardInterrupt(f"stopped; go on with: ostinato resume {folder}") from None
     finally:
         if processes.is_first:
-            _draw_losses(folder, settings.unit)
+            draw_losses_of_run(folder, settings.unit)
     if processes.is_first:
         load_trained(model, folder)
     return PlanningRun(folder, settings, network_of(model).eval())
-
-
-def _draw_losses(folder: Path, unit: str) -> None:
-    """The picture of the losses; left out where matplotlib is not installed."""
-    from ostinato.xray.curves import draw_losses
-
-    metrics = folder / "metrics.jsonl"
-    if not metrics.is_file():
-        return
-    try:
-        draw_losses(metrics, folder / "figures" / "loss.png", unit)
-    except MissingExtraError:
-        return

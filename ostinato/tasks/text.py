@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from ostinato.data import Corpus, TokenPart, TokenWindows, load_tokeniser
-from ostinato.errors import MissingExtraError
 from ostinato.layers import CausalTransformer
 from ostinato.models import LanguageModel
 from ostinato.tasks.initial_weights import load_initial_weights
+from ostinato.tasks.losses_picture import draw_losses_of_run
 from ostinato.tasks.recurrent import build_recurrent
 from ostinato.tasks.run_folder import new_run_folder, refuse_unusable_folder, require_run
 from ostinato.tasks.text_corpus import prepare, prepare_again, prepare_in_turn
@@ -240,7 +240,7 @@ def _train(
         raise KeyboardInterrupt(f"stopped; go on with: ostinato resume {folder}") from None
     finally:
         if processes.is_first:
-            _draw_losses(folder, settings.unit)
+            draw_losses_of_run(folder, settings.unit)
     if processes.is_first:
         load_trained(model, folder)
     return Run(folder, settings, model.eval(), corpus.tokeniser)
@@ -252,16 +252,3 @@ def _validation_updates(settings: TextSettings, part: TokenPart | None) -> float
         return 0.0
     tokens = min(part.counted_targets, settings.validation_tokens or part.counted_targets)
     return tokens / (settings.batch_size * settings.steps_between_updates)
-
-
-def _draw_losses(folder: Path, unit: str) -> None:
-    """The picture of the losses; left out where matplotlib is not installed."""
-    from ostinato.xray.curves import draw_losses
-
-    metrics = folder / "metrics.jsonl"
-    if not metrics.is_file():
-        return
-    try:
-        draw_losses(metrics, folder / "figures" / "loss.png", unit)
-    except MissingExtraError:
-        return

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from ostinato.data import BatchLimits, PairBatches, PairPart
-from ostinato.errors import MissingExtraError
 from ostinato.tasks.initial_weights import load_initial_weights
+from ostinato.tasks.losses_picture import draw_losses_of_run
 from ostinato.tasks.run_folder import new_run_folder, refuse_unusable_folder, require_run
 from ostinato.tasks.training_run import build_trainer, load_trained, local_device, set_threads
 from ostinato.tasks.translating import Translation, predict
@@ -212,7 +212,7 @@ def _train(
         raise KeyboardInterrupt(f"stopped; go on with: ostinato resume {folder}") from None
     finally:
         if processes.is_first:
-            _draw_losses(folder, settings.unit)
+            draw_losses_of_run(folder, settings.unit)
     if processes.is_first:
         load_trained(model, folder)
     return TranslationRun(folder, settings, model.eval(), corpus.codec)
@@ -221,16 +221,3 @@ def _train(
 def _validation_updates(settings: TranslationSettings, part: PairPart | None) -> float:
     """How many updates read as many tokens as a validation does."""
     return 0.0 if part is None else part.counted_targets / settings.batch_tokens
-
-
-def _draw_losses(folder: Path, unit: str) -> None:
-    """The picture of the losses; left out where matplotlib is not installed."""
-    from ostinato.xray.curves import draw_losses
-
-    metrics = folder / "metrics.jsonl"
-    if not metrics.is_file():
-        return
-    try:
-        draw_losses(metrics, folder / "figures" / "loss.png", unit)
-    except MissingExtraError:
-        return
