@@ -1,5 +1,6 @@
 """Every cell under every option, compiled and in the reference loop: two routes, one result."""
 
+import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from pairwise import pairwise
 from torch import Tensor, nn
 
+import ostinato
 from ostinato.engine import Noise, Reading, unroll
 from ostinato.state import map_state, tensors
 
@@ -47,10 +49,11 @@ class Call:
     time: int = 7
     hidden: int = 6
     dtype: torch.dtype = torch.float64
+    seed: int = 0
 
     def results(self, engine: str) -> list[Tensor]:
         """All that comes out, and unless not `backward` the gradients of all that goes in."""
-        torch.manual_seed(0)
+        torch.manual_seed(self.seed)
         with torch.set_grad_enabled(self.backward):
             found, leaves = self.forward(engine)
         return [*found, *self.gradients(found, leaves)] if self.backward else found
@@ -127,12 +130,19 @@ def assert_agree(call: Call) -> None:
         torch.testing.assert_close(one, other, rtol=0, atol=1e-10 * scale)
 
 
-def assert_as_good_in_single_precision(call: Call) -> None:
-    """Beside double precision with the same numbers, which are drawn in single precision."""
-    single = replace(call, dtype=torch.float32)
-    truth = call.results("reference")
-    mine, theirs = single.results("compiled"), single.results("reference")
-    assert error(mine, truth) < 4 * error(theirs, truth) + 1e-6
+def assert_as_good_in_single_precision(call: Call, draws: int = 1) -> None:
+    """Beside double precision with the same numbers, which are drawn in single precision.
+
+    Normalised cells over many steps multiply an error by anything from 1 to 30, as the numbers fall,
+    torch's as well as ours: there the worst of several draws is compared with the worst.
+    """
+    mine, theirs = [], []
+    for seed in range(draws):
+        drawn = replace(call, seed=seed)
+        single, truth = replace(drawn, dtype=torch.float32), drawn.results("reference")
+        mine.append(error(single.results("compiled"), truth))
+        theirs.append(error(single.results("reference"), truth))
+    assert max(mine) < 4 * max(theirs) + 1e-6
 
 
 def words(options: dict[str, Any]) -> str:
@@ -149,6 +159,20 @@ def test_any_two_options_together_give_what_the_reference_gives(options: dict[st
 @pytest.mark.parametrize("options", FEW[::3], ids=words)
 def test_single_precision_is_as_good_as_that_of_torch(options: dict[str, Any]) -> None:
     assert_as_good_in_single_precision(Call(**options))
+
+
+@pytest.mark.xfail(strict=True, reason="added up row after row in one float32: the error grows "
+                   "with the rows, 20 to 60 times torch's from 2,000 to 64,000 of them")  # fmt: skip
+def test_the_gradient_of_a_bias_over_many_rows_is_as_good_as_that_of_torch() -> None:
+    cell, inputs = ostinato.LSTMCell(8, 16), torch.randn(64, 256, 8)
+
+    def gradient(cell: Any, inputs: Tensor, engine: str) -> list[Tensor]:
+        outputs = unroll(cell, inputs, engine=engine).outputs
+        return list(torch.autograd.grad(outputs.square().sum(), [cell.bias_ih]))
+
+    truth = gradient(copy.deepcopy(cell).double(), inputs.double(), "reference")
+    theirs = error(gradient(cell, inputs, "reference"), truth)
+    assert error(gradient(cell, inputs, "compiled"), truth) < 4 * theirs
 
 
 any_options = st.fixed_dictionaries({name: st.sampled_from(each) for name, each in OPTIONS.items()})
@@ -176,4 +200,4 @@ def test_any_options_and_sizes_give_what_the_reference_gives(
 def test_any_options_and_sizes_are_as_good_in_single_precision(
     options: dict[str, Any], size: dict[str, int]
 ) -> None:
-    assert_as_good_in_single_precision(Call(**options, **size))
+    assert_as_good_in_single_precision(Call(**options, **size), draws=5)
