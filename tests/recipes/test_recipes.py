@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from ostinato.tasks.planning_settings import PlanningSettings
+from ostinato.tasks.tagging_settings import TaggingSettings
 from ostinato.tasks.text_settings import TextSettings
 
 Load = Callable[[str], ModuleType]
@@ -139,6 +140,14 @@ def test_settings_of_recipes_are_settings_of_planning(recipe: Load, name: str) -
     chosen = recipe("pointer_networks").RECIPES[name]
     fields = {option.replace("-", "_"): value for option, value in chosen.items()}
     assert PlanningSettings(**fields).points == chosen["points"]
+
+
+@pytest.mark.parametrize("corpus", ["chunks", "tags"])
+def test_settings_of_recipes_are_settings_of_tagging(recipe: Load, corpus: str) -> None:
+    module = recipe("tagging_both_ways")
+    chosen = module.CORPORA[corpus] | module.SETTINGS
+    fields = {name.replace("-", "_"): value for name, value in chosen.items()}
+    assert TaggingSettings(**fields).epochs == chosen["epochs"]
 
 
 @pytest.mark.parametrize("name", ["tiny_shakespeare", "tiny_shakespeare_transformer"])
