@@ -67,6 +67,7 @@ if TYPE_CHECKING:
         stack,
         unstack,
     )
+    from ostinato.tasks.forecasting import load_forecaster, train_forecasting
     from ostinato.tasks.planning import load_planner, train_planning
     from ostinato.tasks.tagging import load_tagger, train_tagging
     from ostinato.tasks.text import load_run, train_text
@@ -132,6 +133,7 @@ _HOMES = {
         "stack",
         "unstack",
     ),
+    "ostinato.tasks.forecasting": ("load_forecaster", "train_forecasting"),
     "ostinato.tasks.planning": ("load_planner", "train_planning"),
     "ostinato.tasks.tagging": ("load_tagger", "train_tagging"),
     "ostinato.tasks.text": ("load_run", "train_text"),
@@ -185,6 +187,7 @@ __all__ = [
     "WordFeatures",
     "detach",
     "export_onnx",
+    "load_forecaster",
     "load_planner",
     "load_run",
     "load_tagger",
@@ -194,6 +197,7 @@ __all__ = [
     "reset",
     "select",
     "stack",
+    "train_forecasting",
     "train_planning",
     "train_tagging",
     "train_text",

@@ -57,6 +57,13 @@ COMMANDS = (
         "train_tagging",
     ),
     Command(
+        ("train", "forecasting"),
+        "--data FILE.csv --horizon N [options]",
+        "train a forecaster of the series in a table",
+        "ostinato.cli.forecasting",
+        "train_forecasting",
+    ),
+    Command(
         ("resume",),
         "RUN",
         "go on with a run that was stopped",
@@ -97,6 +104,27 @@ COMMANDS = (
         "let a run's planner answer to your own points",
         "ostinato.cli.planning",
         "plan",
+    ),
+    Command(
+        ("forecast",),
+        "RUN [--data FILE] [--figure OUT.png]",
+        "the steps to come, with quantiles",
+        "ostinato.cli.forecasting",
+        "forecast",
+    ),
+    Command(
+        ("append",),
+        "RUN FILE|-",
+        "let a run's forecaster read new rows and forecast again",
+        "ostinato.cli.forecasting",
+        "append",
+    ),
+    Command(
+        ("backtest",),
+        "RUN [--windows N] [--json]",
+        "a run's forecasts of the test part, beside the baselines",
+        "ostinato.cli.forecasting",
+        "backtest",
     ),
     Command(
         ("runs",),

@@ -15,12 +15,14 @@ _RESUME = {
     "planning": ("ostinato.cli.planning", "resume_planning"),
     "tagging": ("ostinato.cli.tagging", "resume_tagging"),
     "translation": ("ostinato.cli.translation", "resume_translation"),
+    "forecasting": ("ostinato.cli.forecasting", "resume_forecasting"),
 }
 _EVALUATE = {
     "text": ("ostinato.cli.evaluate", "evaluate_text"),
     "planning": ("ostinato.cli.planning", "evaluate_planning"),
     "tagging": ("ostinato.cli.tagging", "evaluate_tagging"),
     "translation": ("ostinato.cli.translation", "evaluate_translation"),
+    "forecasting": ("ostinato.cli.forecasting", "evaluate_forecasting"),
 }
 
 

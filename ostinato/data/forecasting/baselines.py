@@ -1,0 +1,61 @@
+"""Forecasts that cost nothing: the last value seen, and the value a season ago.
+
+Their spread is what they were off by on the training part, at each step of the horizon.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float64]
+Baseline = Callable[[Values, int], Values]
+_ORIGINS = 100
+"""Places of the training part that say how far off a baseline is."""
+
+
+def last_value(history: Values, horizon: int) -> Values:
+    """The last value seen of each target, for every step: (horizon, targets).
+
+    Args:
+        history: (time, targets), NaN where missing.
+        horizon: steps.
+    """
+    return np.repeat(_last_seen(history)[None], horizon, 0)
+
+
+def seasonal_naive(season: int) -> Baseline:
+    """The forecaster that repeats the last `season` steps; where one is missing, the last seen."""
+
+    def forecast(history: Values, horizon: int) -> Values:
+        if len(history) < season:
+            return last_value(history, horizon)
+        repeated = np.resize(history[-season:], (horizon, history.shape[1]))
+        return np.where(np.isnan(repeated), _last_seen(history), repeated)
+
+    return forecast
+
+
+def errors_in_training(baseline: Baseline, training: Values, season: int, horizon: int) -> Values:
+    """How far off it was: (origins, horizon, targets); 0 where nothing is known.
+
+    Args:
+        baseline: whose errors.
+        training: (time, targets), the training part.
+        season: at least so many steps lie before an origin.
+        horizon: steps ahead.
+    """
+    last = len(training) - horizon
+    first = min(season, last)
+    if first < 1:
+        return np.zeros((1, horizon, training.shape[1]))
+    origins = np.unique(np.linspace(first, last, _ORIGINS).astype(int))
+    apart = [training[o : o + horizon] - baseline(training[:o], horizon) for o in origins]
+    return np.nan_to_num(np.stack(apart))
+
+
+def _last_seen(history: Values) -> Values:
+    """The last value of each target that is not missing; 0 before the first."""
+    seen = ~np.isnan(history)
+    rows = len(history) - 1 - seen[::-1].argmax(0)
+    return np.where(seen.any(0), history[rows, np.arange(history.shape[1])], 0.0)

@@ -1,0 +1,141 @@
+"""Equal steps in time: which step a time stamp is, and which time stamp a step is."""
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ostinato.data.forecasting.time_stamps import date_of, format_date
+from ostinato.errors import SettingsError
+
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
+_WRITTEN = re.compile(r"(\d*)\s*(s|min|h|d|w|mo|y)")
+_YEAR_S = 365.2425 * 86400
+_SEASONS = {60: 60, 600: 144, 900: 96, 1800: 48, 3600: 24, 86400: 7, 604800: 52}
+"""Steps after which a series is expected to repeat, by the seconds of a step."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Equal steps.
+
+    Args:
+        anchor: the time stamp of step 0, in seconds, or in what whole numbers count.
+        size: a step, in seconds or whole numbers; in months where `months` is True.
+        months: whether steps are calendar months.
+        dated: whether time stamps are dates, not whole numbers.
+    """
+
+    anchor: int = 0
+    size: int = 1
+    months: bool = False
+    dated: bool = False
+
+    def step_of(self, stamp: int) -> int | None:
+        """The step of a time stamp; None where it lies between two steps."""
+        if self.months:
+            date, first = date_of(stamp), date_of(self.anchor)
+            apart = (date.year - first.year) * 12 + date.month - first.month
+            step, rest = divmod(apart, self.size)
+            return step if rest == 0 and self.stamp(step) == stamp else None
+        step, rest = divmod(stamp - self.anchor, self.size)
+        return step if rest == 0 else None
+
+    def label(self, step: int) -> str:
+        """The time stamp of a step, as a person reads it."""
+        stamp = self.stamp(step)
+        return format_date(stamp) if self.dated else str(stamp)
+
+    @property
+    def season(self) -> int:
+        """Steps after which a series of this frequency is expected to repeat; 1: nothing known."""
+        if self.months:
+            return max(1, 12 // self.size)
+        return _SEASONS.get(self.size, 1) if self.dated else 1
+
+    def calendar(self, steps: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
+        """(steps, 6): sine and cosine of the time of day, of the day of the week, of the year.
+
+        Whole numbers have no calendar: (steps, 0).
+        """
+        if not self.dated:
+            return np.zeros((len(steps), 0), dtype=np.float32)
+        if self.months:
+            stamps = np.array([self.stamp(int(step)) for step in steps], dtype=np.float64)
+        else:
+            stamps = np.asarray(steps, dtype=np.float64) * self.size + self.anchor
+        turns = np.stack([stamps / 86400, stamps / 604800, stamps / _YEAR_S], 1) % 1
+        angles = 2 * np.pi * turns
+        waves = np.stack([np.sin(angles), np.cos(angles)], 2)
+        return waves.reshape(len(steps), 6).astype(np.float32)
+
+    def stamp(self, step: int) -> int:
+        """The time stamp of a step."""
+        if not self.months:
+            return self.anchor + step * self.size
+        first = date_of(self.anchor)
+        month = first.year * 12 + first.month - 1 + step * self.size
+        date = datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC)
+        return int(date.timestamp()) + (self.anchor - _month_start(first))
+
+
+def grid_of(stamps: Sequence[int], *, dated: bool, frequency: str | None) -> Grid:
+    """The grid of rising time stamps, of a series or the beginning of one.
+
+    Args:
+        stamps: in seconds, or whole numbers.
+        dated: whether they are dates.
+        frequency: a step as 10min, 1h, 1d, 1w, 1mo, 1y. None: the most frequent distance.
+
+    Raises:
+        SettingsError: `frequency` is no such word, or there is nothing to take it from.
+
+    Example:
+        >>> grid_of([0, 3600, 7200, 14400], dated=True, frequency=None).size
+        3600
+    """
+    if frequency is not None:
+        size, months = _read_frequency(frequency, dated)
+        return Grid(stamps[0], size, months, dated)
+    if len(stamps) < 2:
+        raise SettingsError(
+            "one time stamp does not say how far apart steps are: give --frequency, as 1h"
+        )
+    if dated and _are_months(stamps):
+        months = [date_of(stamp).year * 12 + date_of(stamp).month for stamp in stamps]
+        return Grid(stamps[0], _most_frequent(months), True, True)
+    return Grid(stamps[0], _most_frequent(stamps), False, dated)
+
+
+def _read_frequency(text: str, dated: bool) -> tuple[int, bool]:
+    if not dated and text.isdecimal() and int(text):
+        return int(text), False
+    found = _WRITTEN.fullmatch(text.strip())
+    if not found or found[1] == "0" or not dated:
+        wanted = "10min, 1h, 1d, 1w, 1mo or 1y" if dated else "a whole number, as the time stamps"
+        raise SettingsError(f"--frequency must be {wanted}, got {text!r}")
+    count = int(found[1] or 1)
+    if found[2] in ("mo", "y"):
+        return count * (12 if found[2] == "y" else 1), True
+    return count * _SECONDS[found[2]], False
+
+
+def _are_months(stamps: Sequence[int]) -> bool:
+    """Whether all lie at the same place of their month, and no two in the same."""
+    offsets = {stamp - _month_start(date_of(stamp)) for stamp in stamps}
+    nearest = min(after - before for before, after in itertools.pairwise(stamps))
+    return len(offsets) == 1 and offsets.pop() < 28 * 86400 and nearest >= 28 * 86400
+
+
+def _month_start(date: datetime) -> int:
+    return int(datetime(date.year, date.month, 1, tzinfo=UTC).timestamp())
+
+
+def _most_frequent(numbers: Sequence[int]) -> int:
+    apart = Counter(after - before for before, after in itertools.pairwise(numbers))
+    return apart.most_common(1)[0][0]

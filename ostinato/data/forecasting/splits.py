@@ -1,0 +1,78 @@
+"""Where training ends, validation ends and the test begins, and what training says of the scale.
+
+Dates cut all series at the same moment: what a series learns from is never later than what another
+is judged by. Whole numbers and rows without time stamps are cut at the same share of each series.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ostinato.data.forecasting.series import Series
+from ostinato.errors import DataError
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The first rows of a series are for training, those up to `validation_end` for validation.
+
+    The rest, to the end of the series, is the test.
+    """
+
+    train_end: int
+    validation_end: int
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Mean and standard deviation of a series' targets: (targets,) each."""
+
+    location: NDArray[np.float32]
+    scale: NDArray[np.float32]
+
+
+def split_by_time(
+    series: Mapping[str, Series], validation: float, test: float, *, dated: bool
+) -> dict[str, Parts]:
+    """The parts of every series.
+
+    Args:
+        series: by name.
+        validation, test: shares of the time that the series take together.
+        dated: whether steps are of a calendar that all series share.
+    """
+    first = min(one.start for one in series.values())
+    last = max(one.end for one in series.values())
+    parts = {}
+    for name, one in series.items():
+        start, length = (first, last - first) if dated else (one.start, len(one.values))
+        cuts = [start + round(length * share) for share in (1 - validation - test, 1 - test)]
+        rows = [min(max(cut - one.start, 0), len(one.values)) for cut in cuts]
+        parts[name] = Parts(rows[0], rows[1])
+    return parts
+
+
+def scaling_of(series: Series, train_end: int) -> Scaling:
+    """From the training part alone.
+
+    Raises:
+        DataError: a target is never seen there.
+    """
+    part = series.values[:train_end].astype(np.float64)
+    seen = ~np.isnan(part)
+    count = seen.sum(0)
+    if (count == 0).any():
+        raise DataError(
+            f"series {series.name!r}: target number {int(np.argmin(count)) + 1} has no value in "
+            "the part to train on (the earliest share of the time); leave the series out, or set "
+            "--validation-fraction and --test-fraction lower"
+        )
+    filled = np.where(seen, part, 0.0)
+    location = filled.sum(0) / count
+    squares = np.where(seen, (part - location) ** 2, 0.0).sum(0) / count
+    # A constant has no scale; rounding must not make it one.
+    constant = squares <= (1e-6 * np.abs(location)) ** 2
+    scale = np.where(constant, 1.0, np.sqrt(squares))
+    return Scaling(location.astype(np.float32), scale.astype(np.float32))

@@ -1,0 +1,192 @@
+"""A recurrent net that reads a series and forecasts it, one step after the other."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ostinato.errors import SettingsError, ShapeError
+from ostinato.layers import RecurrentLayer
+from ostinato.models.predictive import PredictiveHead
+
+NEVER_SEEN = 1000.0
+"""Steps since a value was seen that never was; no larger number is told to the net."""
+
+
+class ForecastState(NamedTuple):
+    """All that is carried from step to step.
+
+    `layer`: the state of the recurrent layer. `last` (batch, targets): the last value seen, `age`
+    (batch, targets): steps since. `recent` and `recent_seen` (batch, season, targets): the values
+    of the last season, and 1 where they were seen.
+    """
+
+    layer: Any
+    last: Tensor
+    age: Tensor
+    recent: Tensor
+    recent_seen: Tensor
+
+
+class AutoregressiveForecaster(nn.Module):
+    """Reads standardised values and forecasts the next one as a distribution.
+
+        h_t   = layer(last_t, log(1 + age_t), z_{t-season}, seen_{t-season}, covariates_t)
+        z_t   ~ distribution(last_t, h_t)
+
+    last_t is the last value seen before step t and age_t how many steps ago more than one that was;
+    a missing value is never replaced by another. Forecasts of several steps are paths: each value
+    drawn is read as if it had been seen.
+
+    Args:
+        layer: reads one way; its inputs are `input_size_for(targets, covariates)` wide.
+        targets: values of a step.
+        covariates: features that are known of a step before its values are.
+        season: steps; the value so many steps ago is read beside the last.
+        distribution: "gaussian" or "student-t".
+
+    Raises:
+        SettingsError: the layer reads both ways, or its input size does not fit.
+
+    Source: Salinas 2020 (DeepAR), equations 1 and 2. Ours adds the last value seen to the location
+    and reads one value of a season ago; scales are the data's matter.
+    """
+
+    def __init__(
+        self,
+        layer: RecurrentLayer,
+        targets: int,
+        covariates: int,
+        *,
+        season: int = 1,
+        distribution: str = "gaussian",
+    ) -> None:
+        super().__init__()
+        if layer.bidirectional:
+            raise SettingsError("a forecaster cannot read both ways: the future is not there yet")
+        wanted = input_size_for(targets, covariates)
+        if layer.input_size != wanted:
+            raise SettingsError(
+                f"the layer must read {wanted} features, it reads {layer.input_size}"
+            )
+        self.layer = layer
+        self.targets, self.covariates, self.season = targets, covariates, season
+        self.head = PredictiveHead(layer.output_size, targets, distribution)
+
+    def initial_state(self, batch_size: int) -> ForecastState:
+        """Nothing was ever seen."""
+        like = self.head.linear.weight
+        nothing = like.new_zeros(batch_size, self.targets)
+        recent = like.new_zeros(batch_size, self.season, self.targets)
+        return ForecastState(
+            self.layer.initial_state(batch_size),
+            nothing,
+            torch.full_like(nothing, NEVER_SEEN),
+            recent,
+            recent.clone(),
+        )
+
+    def forward(
+        self, values: Tensor, seen: Tensor, covariates: Tensor, state: ForecastState | None = None
+    ) -> tuple[Tensor, ForecastState]:
+        """Read values, and expect each before it is read.
+
+        Args:
+            values: (batch, time, targets), standardised; what is missing is not looked at.
+            seen: booleans (batch, time, targets), False where missing.
+            covariates: (batch, time, covariates).
+            state: the state before the first step; None: the initial.
+
+        Returns:
+            Parameters of the distribution of each value given all before it (batch, time, targets,
+            parameters), and the state after the last step.
+
+        Raises:
+            ShapeError: the shapes do not fit each other or the model.
+        """
+        self._check(values, seen, covariates)
+        state = self.initial_state(values.shape[0]) if state is None else state
+        values = torch.where(seen, values, 0.0)
+        last, age = _last_seen(values, seen, state)
+        past = torch.cat([state.recent, values], 1)
+        past_seen = torch.cat([state.recent_seen, seen.to(values.dtype)], 1)
+        time = values.shape[1]
+        inputs = _features(
+            last[:, :-1], age[:, :-1], past[:, :time], past_seen[:, :time], covariates
+        )
+        outputs, layer = self.layer(inputs, state.layer)
+        after = ForecastState(layer, last[:, -1], age[:, -1], past[:, time:], past_seen[:, time:])
+        return self.head(outputs, last[:, :-1]), after
+
+    def loss(self, parameters: Tensor, values: Tensor, seen: Tensor) -> Tensor:
+        """Minus the log-density of each value seen, in nats: (batch, time, targets); else 0."""
+        safe = torch.where(seen, values, parameters[..., 0].detach())
+        return torch.where(seen, -self.head.of(parameters).log_prob(safe), 0.0)
+
+    @torch.no_grad()
+    def sample(self, state: ForecastState, covariates: Tensor) -> Tensor:
+        """A path of each sample of the batch from its state on.
+
+        Args:
+            state: after the last step read.
+            covariates: (batch, horizon, covariates) of the steps to come.
+
+        Returns:
+            (batch, horizon, targets), drawn with torch's own generator.
+        """
+        stepper = self.layer.stepper(covariates.shape[0])
+        stepper.state = state.layer
+        last, age = state.last, state.age
+        # A ring: what was read a season ago is written over.
+        recent, recent_seen = state.recent.clone(), state.recent_seen.clone()
+        path = []
+        for step in range(covariates.shape[1]):
+            place = step % self.season
+            inputs = _features(
+                last, age, recent[:, place], recent_seen[:, place], covariates[:, step]
+            )
+            last = self.head.of(self.head(stepper(inputs), last)).sample()
+            age = torch.zeros_like(age)
+            recent[:, place], recent_seen[:, place] = last, 1.0
+            path.append(last)
+        return torch.stack(path, 1)
+
+    def _check(self, values: Tensor, seen: Tensor, covariates: Tensor) -> None:
+        fits = (
+            values.dim() == 3
+            and values.shape[2] == self.targets
+            and values.shape == seen.shape
+            and covariates.shape == (*values.shape[:2], self.covariates)
+        )
+        if not fits:
+            raise ShapeError(
+                f"values and seen must be (batch, time, {self.targets}) and covariates (batch, "
+                f"time, {self.covariates}), got {tuple(values.shape)}, {tuple(seen.shape)} and "
+                f"{tuple(covariates.shape)}"
+            )
+
+
+def input_size_for(targets: int, covariates: int) -> int:
+    """Features that a forecaster's layer reads: four of each target, and the covariates."""
+    return 4 * targets + covariates
+
+
+def _features(last: Tensor, age: Tensor, lag: Tensor, lag_seen: Tensor, known: Tensor) -> Tensor:
+    return torch.cat([last, age.log1p(), lag, lag_seen, known], -1)
+
+
+def _last_seen(values: Tensor, seen: Tensor, state: ForecastState) -> tuple[Tensor, Tensor]:
+    """Before each step and after the last: the last value seen, and the steps since, 0 if the last.
+
+    Both (batch, time + 1, targets).
+    """
+    time = values.shape[1]
+    steps = torch.arange(1, time + 1, device=values.device).view(1, -1, 1)
+    latest = torch.where(seen, steps, 0).cummax(1).values
+    latest = torch.cat([torch.zeros_like(latest[:, :1]), latest], 1)
+    everything = torch.cat([state.last.unsqueeze(1), values], 1)
+    last = everything.gather(1, latest)
+    now = torch.arange(time + 1, device=values.device).view(1, -1, 1)
+    since = (now - latest).to(values.dtype)
+    age = torch.where(latest == 0, state.age.unsqueeze(1) + since, since)
+    return last, age.clamp(max=NEVER_SEEN)

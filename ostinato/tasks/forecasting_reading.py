@@ -1,0 +1,100 @@
+"""Reading a series to its end, in pieces; and drawing what may come after."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ostinato.data.forecasting.prepared import PreparedSeries
+from ostinato.models.forecaster import AutoregressiveForecaster, ForecastState
+from ostinato.state import select
+
+_PIECE = 2048
+"""Steps read at once: what bounds the memory."""
+_PATHS_TOGETHER = 4096
+"""Paths drawn side by side."""
+
+
+@torch.no_grad()
+def read_on(
+    model: AutoregressiveForecaster,
+    series: PreparedSeries,
+    start: int,
+    stop: int,
+    state: ForecastState | None,
+    told: Callable[[Tensor, Tensor, Tensor], None] | None = None,
+) -> ForecastState:
+    """The state after the rows [start, stop) of one series.
+
+    Args:
+        model: in evaluation mode.
+        series: as the model reads it.
+        start, stop: rows.
+        state: the state before row `start`. None: the initial.
+        told: hears the parameters, values and seen of each piece.
+    """
+    device = model.head.linear.weight.device
+    after = model.initial_state(1) if state is None else state
+    for first in range(start, stop, _PIECE):
+        rows = slice(first, min(first + _PIECE, stop))
+        values, seen, covariates = (
+            torch.from_numpy(part[rows]).unsqueeze(0).to(device)
+            for part in (series.values, series.seen, series.covariates)
+        )
+        parameters, after = model(values, seen, covariates, after)
+        if told is not None:
+            told(parameters, values, seen)
+    return after
+
+
+def draw_paths(
+    model: AutoregressiveForecaster,
+    state: ForecastState,
+    covariates: NDArray[np.float32],
+    samples: int,
+    seed: int,
+) -> NDArray[np.float32]:
+    """Paths from each state of a batch on, standardised.
+
+    Args:
+        model: in evaluation mode.
+        state: of a batch.
+        covariates: (batch, horizon, covariates) of the steps to come.
+        samples: paths of each.
+        seed: the same one draws the same paths.
+
+    Returns:
+        (batch, samples, horizon, targets).
+    """
+    device = model.head.linear.weight.device
+    ahead = torch.from_numpy(covariates).to(device)
+    together = max(1, _PATHS_TOGETHER // samples)
+    drawn = []
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        for first in range(0, len(covariates), together):
+            rows = torch.arange(first, min(first + together, len(covariates)), device=device)
+            rows = rows.repeat_interleave(samples)
+            paths = model.sample(select(state, rows), ahead[rows])
+            drawn.append(paths.unflatten(0, (-1, samples)).cpu())
+    return torch.cat(drawn).numpy()
+
+
+class MeanLoss:
+    """Adds up the losses that `read_on` tells of."""
+
+    def __init__(self, model: AutoregressiveForecaster) -> None:
+        self.model = model
+        self.nats, self.values = 0.0, 0
+
+    def __call__(self, parameters: Tensor, values: Tensor, seen: Tensor) -> None:
+        self.nats += float(self.model.loss(parameters, values, seen).double().sum())
+        self.values += int(seen.sum())
+
+
+def forecaster_of(model: nn.Module) -> AutoregressiveForecaster:
+    """The model, which is a forecaster."""
+    assert isinstance(model, AutoregressiveForecaster)
+    return model

@@ -1,0 +1,82 @@
+"""History, the fan of a forecast, and what came, as a picture."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ostinato.errors import missing_extra
+
+_HISTORY, _FORECAST, _TRUTH = "#444444", "#2f5aa8", "#c0502d"
+
+
+class Fan(NamedTuple):
+    """One panel: `history` (time,), `paths` (paths, horizon), `truth` (horizon,) or None."""
+
+    title: str
+    history: NDArray[Any]
+    paths: NDArray[Any]
+    truth: NDArray[Any] | None
+
+
+def draw_forecasts(fans: Sequence[Fan], quantiles: Sequence[float], picture: Path) -> None:
+    """Draw each forecast after its history, one panel below the other.
+
+    Args:
+        fans: what to draw.
+        quantiles: rising; the first and the last bound the outer band, and so on inwards.
+        picture: the PNG file to write; its folder is made.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    figure = plot_forecasts(fans, quantiles)
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    beside = picture.with_name(f"{picture.stem}.writing-{os.getpid()}.png")
+    figure.savefig(beside, dpi=150)
+    os.replace(beside, picture)
+
+
+def plot_forecasts(fans: Sequence[Fan], quantiles: Sequence[float]) -> Any:
+    """The matplotlib figure of `draw_forecasts`."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as problem:
+        raise missing_extra("matplotlib", "figures") from problem
+    figure = Figure(figsize=(8.5, 2.7 * len(fans) + 0.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, fan in zip(np.atleast_1d(figure.subplots(len(fans), 1)), fans, strict=True):
+        _plot_fan(axes, fan, quantiles)
+    return figure
+
+
+def _plot_fan(axes: Any, fan: Fan, quantiles: Sequence[float]) -> None:
+    horizon = fan.paths.shape[1]
+    ahead = np.arange(1, horizon + 1)
+    axes.plot(np.arange(1 - len(fan.history), 1), fan.history, color=_HISTORY, lw=1.1)
+    edges = np.quantile(fan.paths, quantiles, axis=0)
+    for inwards in range(len(quantiles) // 2):
+        low, high = quantiles[inwards], quantiles[-1 - inwards]
+        axes.fill_between(
+            ahead,
+            edges[inwards],
+            edges[-1 - inwards],
+            color=_FORECAST,
+            alpha=0.22,
+            lw=0,
+            label=f"{low:g} to {high:g}",
+        )
+    axes.plot(ahead, np.median(fan.paths, 0), color=_FORECAST, lw=1.5, label="forecast (median)")
+    if fan.truth is not None:
+        axes.plot(ahead[: len(fan.truth)], fan.truth, color=_TRUTH, lw=1.2, label="what came")
+    axes.axvline(0.5, color="#999999", lw=0.8, ls=":")
+    axes.set_title(fan.title, fontsize=10)
+    axes.set_xlabel("steps from the last value read", fontsize=8)
+    axes.margins(x=0.01)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8)
+    axes.legend(fontsize=8, frameon=False, loc="upper left")
