@@ -32,10 +32,10 @@ class AutoregressiveForecaster(nn.Module):
     """Reads standardised values and forecasts the next one as a distribution.
 
         h_t   = layer(last_t, log(1 + age_t), z_{t-season}, seen_{t-season}, covariates_t)
-        z_t   ~ distribution(last_t, h_t)
+        z_t   ~ distribution(last_t, z_{t-season}, h_t)
 
     last_t is the last value seen before step t and age_t how many steps ago more than one that was;
-    a missing value is never replaced by another. Forecasts of several steps are paths: each value
+    where z_{t-season} was not seen the distribution has last_t for it too, and the net is told. Forecasts of several steps are paths: each value
     drawn is read as if it had been seen.
 
     Args:
@@ -48,8 +48,8 @@ class AutoregressiveForecaster(nn.Module):
     Raises:
         SettingsError: the layer reads both ways, or its input size does not fit.
 
-    Source: Salinas 2020 (DeepAR), equations 1 and 2. Ours adds the last value seen to the location
-    and reads one value of a season ago; scales are the data's matter.
+    Source: Salinas 2020 (DeepAR), equations 1 and 2. Ours has the last value seen and the one
+    of a season ago in the location; scales are the data's matter.
     """
 
     def __init__(
@@ -116,7 +116,8 @@ class AutoregressiveForecaster(nn.Module):
         )
         outputs, layer = self.layer(inputs, state.layer)
         after = ForecastState(layer, last[:, -1], age[:, -1], past[:, time:], past_seen[:, time:])
-        return self.head(outputs, last[:, :-1]), after
+        lag = torch.where(past_seen[:, :time] > 0, past[:, :time], last[:, :-1])
+        return self.head(outputs, last[:, :-1], lag), after
 
     def loss(self, parameters: Tensor, values: Tensor, seen: Tensor) -> Tensor:
         """Minus the log-density of each value seen, in nats: (batch, time, targets); else 0."""
@@ -145,7 +146,8 @@ class AutoregressiveForecaster(nn.Module):
             inputs = _features(
                 last, age, recent[:, place], recent_seen[:, place], covariates[:, step]
             )
-            last = self.head.of(self.head(stepper(inputs), last)).sample()
+            lag = torch.where(recent_seen[:, place] > 0, recent[:, place], last)
+            last = self.head.of(self.head(stepper(inputs), last, lag)).sample()
             age = torch.zeros_like(age)
             recent[:, place], recent_seen[:, place] = last, 1.0
             path.append(last)
