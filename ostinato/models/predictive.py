@@ -52,7 +52,7 @@ class PredictiveHead(nn.Module):
         Returns:
             (..., targets, parameters).
         """
-        raw = self.linear(features).unflatten(-1, (self.targets, -1)).float()
+        raw = self.linear(features).unflatten(-1, (self.targets, -1)).to(last.dtype)
         location = torch.lerp(last, lag, torch.sigmoid(raw[..., 0])) + raw[..., 1]
         scale = F.softplus(raw[..., 2]) + _LEAST_SCALE
         rest = [2 + F.softplus(raw[..., 3])] if self.distribution == "student-t" else []

@@ -1,0 +1,146 @@
+"""Forecasters at the command line: train, forecast, append, backtest, go on; what is refused."""
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from ostinato.checkpoint import load_checkpoint
+from ostinato.cli.main import main
+from ostinato.tasks.forecasting import load_forecaster, resume, train
+from ostinato.tasks.forecasting_settings import ForecastingSettings
+
+HEADER = "t,v,w,open\n"
+SMALL = {
+    "target": ("v", "w"),
+    "known": ("open",),
+    "horizon": 3,
+    "hidden_size": 6,
+    "batch_size": 4,
+    "history": 8,
+    "season": 4,
+    "samples": 20,
+    "updates": 12,
+    "validate_every": 6,
+    "checkpoint_every": 6,
+    "threads": 1,
+    "device": "cpu",
+}
+
+
+def rows(first: int, last: int, *, empty: bool = False) -> str:
+    return "".join(
+        f"{step},{'' if empty else 100 + math.sin(step)},{'' if empty else step % 4},{step % 2}\n"
+        for step in range(first, last)
+    )
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("table") / "shop.csv"
+    path.write_text(HEADER + rows(0, 80) + rows(80, 90, empty=True))
+    return path
+
+
+def settings(table: Path, folder: Path, **changes) -> ForecastingSettings:
+    return ForecastingSettings(data=table, time="t", run=folder, **(SMALL | changes))
+
+
+@pytest.fixture(scope="module")
+def trained(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    return train(settings(table, tmp_path_factory.mktemp("run") / "shop")).folder
+
+
+@pytest.fixture
+def run(trained: Path, table: Path, tmp_path: Path) -> Path:
+    """A run that may be appended to."""
+    return train(settings(table, tmp_path / "own")).folder
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(list(arguments)) == 0
+    return capsys.readouterr().out
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    name = (folder / "checkpoints" / "last").read_text().strip()
+    return load_checkpoint(folder / "checkpoints" / name).tensors["model"]
+
+
+def test_a_forecast_is_a_long_table_in_the_units_of_the_data(trained: Path, capsys) -> None:
+    found = list(csv.DictReader(printed(capsys, "forecast", str(trained)).splitlines()))
+    assert list(found[0]) == ["series", "time", "target", "mean", "q0.1", "q0.5", "q0.9"]
+    assert [row["time"] for row in found] == ["80", "80", "81", "81", "82", "82"]
+    assert all(90 < float(row["mean"]) < 110 for row in found if row["target"] == "v")
+
+
+def test_appending_row_by_row_is_reading_the_whole(run: Path, tmp_path: Path, capsys) -> None:
+    whole = tmp_path / "whole.csv"
+    whole.write_text(HEADER + rows(0, 83) + rows(83, 90, empty=True))
+    new = tmp_path / "new.csv"
+    for step in range(80, 83):
+        new.write_text(HEADER + rows(step, step + 1))
+        appended = printed(capsys, "append", str(run), str(new))
+    assert printed(capsys, "forecast", str(run)) == appended
+    together = printed(capsys, "forecast", str(run), "--data", str(whole))
+    pairs = zip(
+        csv.DictReader(appended.splitlines()), csv.DictReader(together.splitlines()), strict=True
+    )
+    assert [(one["time"], pytest.approx(float(one["mean"]), rel=1e-4)) for one, _ in pairs] == [
+        (row["time"], float(row["mean"])) for row in csv.DictReader(together.splitlines())
+    ]
+
+
+def test_rows_that_were_read_already_are_refused(run: Path, tmp_path: Path, capsys) -> None:
+    new = tmp_path / "new.csv"
+    new.write_text(HEADER + rows(79, 80))
+    assert main(["append", str(run), str(new)]) == 2
+    assert "repeats the time stamp of the last row read, 79" in capsys.readouterr().err
+
+
+def test_a_forecast_without_its_known_columns_is_refused(
+    trained: Path, tmp_path: Path, capsys
+) -> None:
+    short = tmp_path / "short.csv"
+    short.write_text(HEADER + rows(0, 80) + rows(80, 82, empty=True))
+    assert main(["forecast", str(trained), "--data", str(short)]) == 2
+    assert "needs open of the 3 steps from 80" in capsys.readouterr().err
+
+
+def test_a_backtest_tells_of_the_run_and_of_each_baseline(trained: Path, capsys) -> None:
+    figures = json.loads(printed(capsys, "backtest", str(trained), "--windows", "5", "--json"))
+    names = {"mse", "mae", "mase", "crps", "coverage"}
+    assert names <= figures.keys()
+    assert figures["last_value"].keys() == figures["seasonal_naive"].keys() == names
+    assert figures["windows"] == 5
+    assert "seasonal naive" in printed(capsys, "backtest", str(trained))
+
+
+def test_pictures_are_drawn(trained: Path, tmp_path: Path, capsys) -> None:
+    fan, beside = tmp_path / "fan.png", tmp_path / "beside.png"
+    printed(capsys, "forecast", str(trained), "--figure", str(fan))
+    printed(capsys, "backtest", str(trained), "--windows", "2", "--figure", str(beside))
+    assert fan.read_bytes()[:4] == beside.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_resumed_run_ends_with_the_same_bits(trained: Path, table: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "half"
+    train(settings(table, folder, updates=6))
+    config = folder / "config.toml"
+    config.write_text(config.read_text().replace("updates = 6", "updates = 12"))
+    resumed = resume(folder)
+    whole, again = weights(trained), weights(folder)
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+    assert load_forecaster(trained, device="cpu").forecast()[0].mean.tolist() == (
+        resumed.forecast()[0].mean.tolist()
+    )
+
+
+def test_a_wrong_column_is_a_message_and_no_traceback(table: Path, capsys) -> None:
+    wrong = ["--data", str(table), "--horizon", "3", "--target", "vv"]
+    assert main(["train", "forecasting", *wrong]) == 2
+    assert "no column 'vv' (--target)" in capsys.readouterr().err

@@ -1,0 +1,79 @@
+"""A forecaster reads in pieces as in one go, looks at no future, and knows its densities."""
+
+import pytest
+import torch
+from torch.distributions import Normal
+
+import ostinato
+from ostinato.models.forecaster import AutoregressiveForecaster, input_size_for
+from ostinato.state import tensors
+
+
+@pytest.fixture(params=["gaussian", "student-t"])
+def model(request: pytest.FixtureRequest) -> AutoregressiveForecaster:
+    torch.manual_seed(0)
+    layer = ostinato.LSTM(input_size_for(2, 3), 5)
+    made = AutoregressiveForecaster(layer, 2, 3, season=4, distribution=request.param)
+    torch.nn.init.normal_(made.head.linear.weight)
+    return made.double().eval()
+
+
+@pytest.fixture
+def read() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    chance = torch.Generator().manual_seed(1)
+    values = torch.randn(3, 11, 2, generator=chance, dtype=torch.double)
+    seen = torch.rand(3, 11, 2, generator=chance) > 0.3
+    return values, seen, torch.randn(3, 11, 3, generator=chance, dtype=torch.double)
+
+
+def test_row_by_row_is_the_whole(model, read) -> None:
+    whole, final = model(*read)
+    state, rows = None, []
+    for step in range(11):
+        parameters, state = model(*(part[:, step : step + 1] for part in read), state)
+        rows.append(parameters)
+    torch.testing.assert_close(torch.cat(rows, 1), whole)
+    for one, other in zip(tensors(state), tensors(final), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_changing_the_future_changes_nothing_before_it(model, read) -> None:
+    values, seen, covariates = read
+    before, _ = model(values, seen, covariates)
+    later_values, later_seen = values.clone(), seen.clone()
+    later_values[:, 6:], later_seen[:, 6:] = 50.0, True
+    after, _ = model(later_values, later_seen, covariates)
+    assert torch.equal(before[:, :7], after[:, :7])
+    assert not torch.equal(before[:, 7:], after[:, 7:])
+
+
+def test_what_is_missing_is_not_looked_at(model, read) -> None:
+    values, seen, covariates = read
+    other = torch.where(seen, values, 777.0)
+    assert torch.equal(model(values, seen, covariates)[0], model(other, seen, covariates)[0])
+
+
+def test_the_loss_is_minus_the_log_density_of_what_was_seen(read) -> None:
+    torch.manual_seed(0)
+    model = AutoregressiveForecaster(ostinato.GRU(input_size_for(2, 3), 4), 2, 3).double()
+    values, seen, covariates = read
+    parameters, _ = model(values, seen, covariates)
+    density = Normal(parameters[..., 0], parameters[..., 1]).log_prob(values)
+    expected = torch.where(seen, -density, 0.0)
+    torch.testing.assert_close(model.loss(parameters, values, seen), expected)
+
+
+def test_a_path_is_what_reading_its_own_values_expects(read) -> None:
+    torch.manual_seed(0)
+    layer = ostinato.LSTM(input_size_for(2, 3), 5)
+    model = AutoregressiveForecaster(layer, 2, 3, season=4).eval()
+    torch.nn.init.normal_(model.head.linear.weight)
+    values, seen, covariates = read[0].float(), read[1], read[2].float()
+    _, state = model(values, seen, covariates)
+    torch.manual_seed(7)
+    path = model.sample(state, covariates)
+    parameters, _ = model(path, torch.ones_like(seen), covariates, state)
+    torch.manual_seed(7)
+    noise = torch.stack([torch.normal(torch.zeros(3, 2), 1.0) for _ in range(11)], 1)
+    again = parameters[..., 0] + parameters[..., 1] * noise
+    torch.testing.assert_close(path, again, rtol=1e-4, atol=1e-4)
