@@ -34,9 +34,9 @@ class AutoregressiveForecaster(nn.Module):
         h_t   = layer(last_t, log(1 + age_t), z_{t-season}, seen_{t-season}, covariates_t)
         z_t   ~ distribution(last_t, z_{t-season}, h_t)
 
-    last_t is the last value seen before step t and age_t how many steps ago more than one that was;
-    where z_{t-season} was not seen the distribution has last_t for it too, and the net is told. Forecasts of several steps are paths: each value
-    drawn is read as if it had been seen.
+    last_t is the last value seen before step t, and age_t how many steps longer ago than one that
+    was. Where z_{t-season} was not seen the distribution has last_t for it too, and the net is
+    told. Forecasts of several steps are paths: each value drawn is read as if it had been seen.
 
     Args:
         layer: reads one way; its inputs are `input_size_for(targets, covariates)` wide.
