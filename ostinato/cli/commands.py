@@ -64,6 +64,13 @@ COMMANDS = (
         "train_forecasting",
     ),
     Command(
+        ("train", "classification"),
+        "--data FILE|FOLDER [options]",
+        "train a classifier: a class for a whole text, series or image",
+        "ostinato.cli.classification",
+        "train_classification",
+    ),
+    Command(
         ("resume",),
         "RUN",
         "go on with a run that was stopped",
@@ -97,6 +104,13 @@ COMMANDS = (
         "let a run's tagger label every token",
         "ostinato.cli.tagging",
         "tag",
+    ),
+    Command(
+        ("predict",),
+        "RUN [FILE|-] [--json]",
+        "let a run's classifier tell the class of each sample",
+        "ostinato.cli.classification",
+        "predict",
     ),
     Command(
         ("plan",),

@@ -7,6 +7,7 @@ _WORDS = {
     "bits_per_byte": ("{} bits per byte", 3),
     "bits_per_token": ("{} bits per token", 3),
     "nats_per_token": ("{} nats per token", 3),
+    "nats_per_sample": ("{} nats per sample", 3),
     "perplexity": ("perplexity {}", 2),
 }
 _SHARES = {
@@ -14,6 +15,9 @@ _SHARES = {
     "span_precision": "precision {:.2%}",
     "span_recall": "recall {:.2%}",
     "accuracy": "accuracy {:.1%}",
+    "balanced_accuracy": "balanced {:.1%}",
+    "macro_f1": "macro F1 {:.1%}",
+    "calibration_error": "calibration error {:.1%}",
     "area": "area {:.1%} of the exact",
     "coverage": "{:.1%} of the exact triangles",
     "in_place": "{:.1%} of the places right",

@@ -102,8 +102,8 @@ class Pace:
     @property
     def parts(self) -> str:
         """What an evaluation counts."""
-        if self.unit == "sentence":
-            return "sentences"
+        if self.unit in ("sentence", "sample"):
+            return f"{self.unit}s"
         return "points" if self.unit in ("pointer", "tour") else "tokens"
 
     @property

@@ -12,6 +12,7 @@ from ostinato.errors import CheckpointError, SettingsError
 
 _RESUME = {
     "text": ("ostinato.cli.train", "resume_text"),
+    "classification": ("ostinato.cli.classification", "resume_classification"),
     "planning": ("ostinato.cli.planning", "resume_planning"),
     "tagging": ("ostinato.cli.tagging", "resume_tagging"),
     "translation": ("ostinato.cli.translation", "resume_translation"),
@@ -19,6 +20,7 @@ _RESUME = {
 }
 _EVALUATE = {
     "text": ("ostinato.cli.evaluate", "evaluate_text"),
+    "classification": ("ostinato.cli.classification", "evaluate_classification"),
     "planning": ("ostinato.cli.planning", "evaluate_planning"),
     "tagging": ("ostinato.cli.tagging", "evaluate_tagging"),
     "translation": ("ostinato.cli.translation", "evaluate_translation"),

@@ -4,6 +4,7 @@ from ostinato.models.attention_pointing import AttentionPointing
 from ostinato.models.bahdanau_decoder import BahdanauDecoder
 from ostinato.models.bridge import Bridge
 from ostinato.models.character_features import ConvolutionalSpelling, RecurrentSpelling
+from ostinato.models.classifier import Classifier
 from ostinato.models.coverage import Coverage
 from ostinato.models.decoder import RecurrentDecoder, top_hidden_size
 from ostinato.models.decoder_options import DecoderOptions
@@ -20,6 +21,7 @@ from ostinato.models.recurrent_pointing import RecurrentPointing
 from ostinato.models.scheduled_sampling import ScheduledSampling
 from ostinato.models.sequence_memory import DecoderState, Encoded, Memory
 from ostinato.models.sequence_to_sequence import SequenceToSequence
+from ostinato.models.step_features import NumberSteps, TokenSteps
 from ostinato.models.tagger import Tagger
 from ostinato.models.transformer import Transformer, TransformerMemory
 from ostinato.models.word_features import WordFeatures
@@ -28,6 +30,7 @@ __all__ = [
     "AttentionPointing",
     "BahdanauDecoder",
     "Bridge",
+    "Classifier",
     "ConvolutionalSpelling",
     "Coverage",
     "DecoderOptions",
@@ -37,6 +40,7 @@ __all__ = [
     "LockedDropout",
     "LuongDecoder",
     "Memory",
+    "NumberSteps",
     "PlainDecoder",
     "PointerGenerator",
     "PointerNetwork",
@@ -47,6 +51,7 @@ __all__ = [
     "ScheduledSampling",
     "SequenceToSequence",
     "Tagger",
+    "TokenSteps",
     "Transformer",
     "TransformerMemory",
     "WordFeatures",

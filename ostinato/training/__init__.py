@@ -16,6 +16,7 @@ from ostinato.training.processes import Processes, join_processes
 from ostinato.training.schedules import SCHEDULES, Schedule
 from ostinato.training.through_labels import ThroughLabels
 from ostinato.training.through_pairs import ThroughPairs
+from ostinato.training.through_samples import ThroughSamples
 from ostinato.training.through_time import ThroughTime, WindowLoss
 from ostinato.training.trainer import Trainer
 from ostinato.training.window_by_window import WindowByWindow
@@ -34,6 +35,7 @@ __all__ = [
     "Schedule",
     "ThroughLabels",
     "ThroughPairs",
+    "ThroughSamples",
     "ThroughTime",
     "Trainer",
     "TrainingPlan",

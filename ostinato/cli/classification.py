@@ -1,0 +1,259 @@
+"""`ostinato train classification`, `ostinato predict`; `resume` and `evaluate` of classifiers."""
+
+import json
+import statistics
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+from pydantic import Field
+
+from ostinato.cli.evaluate import (
+    TRANSLATION_OPTIONS,
+    EvaluateArguments,
+    print_json,
+)
+from ostinato.cli.figures import describe_figures
+from ostinato.cli.parsing import RunFolder, defaults_from_config, parse
+from ostinato.cli.processes import is_first_process
+from ostinato.cli.tasks_of_runs import refuse_options
+from ostinato.cli.train import ResumeArguments
+from ostinato.data.classification.reading import STANDARD_INPUT, SampleFormat
+from ostinato.errors import SettingsError
+from ostinato.tasks.classification_settings import ClassificationSettings
+from ostinato.tasks.settings import CheckedModel
+
+if TYPE_CHECKING:
+    from ostinato.data.classification.samples import Samples
+    from ostinato.tasks.classification import ClassificationRun, Prediction
+
+SamplesFile = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
+_TEXTS_AT_ONCE = 512
+_KEYS = ("accuracy", "balanced_accuracy", "macro_f1", "samples")
+
+
+class TrainClassificationArguments(ClassificationSettings):
+    """The settings of a classifier, and where to take them from."""
+
+    config: Path | None = Field(
+        None, description="TOML file of settings, by their names; options here override it."
+    )
+
+    def settings(self) -> ClassificationSettings:
+        """The settings alone."""
+        names = ClassificationSettings.model_fields
+        return ClassificationSettings(**{name: getattr(self, name) for name in names})
+
+
+class PredictArguments(CheckedModel):
+    """A run, and what to classify."""
+
+    run: RunFolder = Field(description="Folder of the run.")
+    file: SamplesFile = Field(
+        STANDARD_INPUT,
+        description="Samples to classify, as in training, classes not read; or .txt, a text a "
+        "line; - for standard input: a text a line, or series in the run's own format.",
+    )
+    json_lines: Annotated[bool, tyro.conf.arg(name="json"), tyro.conf.FlagCreatePairsOff] = Field(
+        False, description="One object a line, with the probability of every class."
+    )
+    every_step: Annotated[bool, tyro.conf.FlagCreatePairsOff] = Field(
+        False,
+        description="A line for every step of a sample, as if it ended there: the sample's number, "
+        "the step, the class, its probability. Of runs that read one way only.",
+    )
+    format: SampleFormat | None = Field(
+        None, description="Of the file. None: as its name tells, else as in training."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where to compute. auto: the GPU if there is one."
+    )
+
+
+def train_classification(arguments: list[str]) -> None:
+    """Train one run, or one for each of several seeds, and tell what came of it."""
+    options = parse(
+        TrainClassificationArguments,
+        arguments,
+        command="train classification",
+        description="Train a classifier: one class for a whole text, series or image.",
+        default=defaults_from_config(
+            TrainClassificationArguments, ClassificationSettings, arguments
+        ),
+    )
+    settings = options.settings()
+    if settings.seeds > 1:
+        _train_seeds(settings)
+    else:
+        _report(_train_one(settings))
+
+
+def predict(arguments: list[str]) -> None:
+    """Print the class of each sample and its probability, a line a sample."""
+    options = parse(
+        PredictArguments,
+        arguments,
+        command="predict",
+        description="Let a run's classifier tell the class of each sample: class, tab, "
+        "probability; a line a sample, in the order of the file.",
+    )
+    from ostinato.tasks import classification
+
+    run = classification.load_classifier(options.run, device=options.device)
+    if options.every_step and run.settings.bidirectional:
+        raise SettingsError(
+            f"{options.run} reads both ways, and so knows the class only at the end: for one after "
+            "every step train with --no-bidirectional"
+        )
+    done = 0
+    for samples in _samples(run, options):
+        if options.every_step:
+            for steps in run.predict_steps(samples):
+                done += 1
+                for step, one in enumerate(steps, start=1):
+                    _print_step(done, step, one, options.json_lines)
+        else:
+            for one in run.predict(samples):
+                _print(one, options.json_lines)
+        sys.stdout.flush()
+
+
+def resume_classification(options: ResumeArguments) -> None:
+    """Go on with a classifier."""
+    refuse_options(options, "classification", "cell")
+    from ostinato.cli.progress import watch_run
+    from ostinato.tasks import classification
+
+    with watch_run("sample") as observer:
+        run = classification.resume(
+            options.run,
+            device=options.device,
+            threads=options.threads,
+            workers=options.workers,
+            observer=observer,
+        )
+    _report(run)
+
+
+def evaluate_classification(options: EvaluateArguments) -> None:
+    """Print how often a classifier is right."""
+    refuse_options(options, "classification", "cell", "part", *TRANSLATION_OPTIONS)
+    if len(options.data) > 1:
+        raise SettingsError(f"give one file of samples, got {len(options.data)}")
+    from ostinato.cli.progress import watch_run
+    from ostinato.tasks import classification
+
+    data = options.data[0] if options.data else None
+    with watch_run("sample") as observer:
+        run = classification.load_classifier(options.run, device=options.device)
+        judgement = run.evaluate(data, observer=observer)
+    what = data or "validation part"
+    if options.figure is not None:
+        beside = options.figure.with_name(f"{options.figure.stem}-calibration.png")
+        judgement.draw(options.figure, title=f"{run.folder.name}: {what}")
+        judgement.draw_calibration(beside, title=f"{run.folder.name}: {what}")
+    if options.json_line:
+        print_json({name: judgement.figures[name] for name in _KEYS})
+        return
+    figures = judgement.figures
+    print(f"{what}: {describe_figures(figures)}, {figures['samples']:,} samples")
+    rows = judgement.per_class()
+    width = max(len(row.name) for row in rows)
+    for row in rows:
+        print(f"  {row.name:{width}}  F1 {row.f1:7.2%}  of {row.count:,}")
+    if not run.settings.bidirectional:
+        shares = run.accuracy_by_share(data)
+        told = ", ".join(f"{accuracy:.2%} after {share:.0%}" for share, accuracy in shares)
+        print(f"accuracy early: {told} of each sample")
+
+
+def _samples(run: "ClassificationRun", options: PredictArguments) -> Iterator["Samples"]:
+    """All samples of a file; texts of standard input some at a time, as they come."""
+    from ostinato.data.classification.codec import TextCodec
+    from ostinato.data.classification.reading import lines_of_stdin
+    from ostinato.data.classification.samples import Sample, collect
+
+    streamed = options.file == STANDARD_INPUT and options.format in (None, "lines")
+    if not (streamed and isinstance(run.codec.inputs, TextCodec)):
+        yield run.read(Path(options.file), format=options.format)
+        return
+    numbered = enumerate(lines_of_stdin(), start=1)
+    while some := list(islice(numbered, _TEXTS_AT_ONCE)):
+        yield collect((Sample(line, None, f"line {n}") for n, line in some), "standard input")
+
+
+def _print(one: "Prediction", as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(one._asdict(), ensure_ascii=False))
+    else:
+        print(f"{one.label}\t{one.probability:.4f}")
+
+
+def _print_step(sample: int, step: int, one: "Prediction", as_json: bool) -> None:
+    if as_json:
+        named = {"sample": sample, "step": step, **one._asdict()}
+        print(json.dumps(named, ensure_ascii=False))
+    else:
+        print(f"{sample}\t{step}\t{one.label}\t{one.probability:.4f}")
+
+
+def _train_one(settings: ClassificationSettings) -> "ClassificationRun":
+    from ostinato.cli.progress import watch_run
+    from ostinato.tasks import classification
+
+    with watch_run(settings.unit) as observer:
+        return classification.train(settings, observer)
+
+
+def _train_seeds(settings: ClassificationSettings) -> None:
+    """One run a seed, then mean and deviation of their best validations."""
+    best = []
+    for seed in range(settings.seed, settings.seed + settings.seeds):
+        folder = None
+        if settings.run is not None:
+            folder = settings.run.with_name(f"{settings.run.name}-seed-{seed}")
+        run = _train_one(settings.model_copy(update={"seed": seed, "seeds": 1, "run": folder}))
+        if is_first_process():
+            figures = _best_figures(run)
+            print(f"seed {seed}: {run.folder}  {describe_figures(figures)}")
+            best.append(figures)
+    for name in ("accuracy", "macro_f1"):
+        values = [figures[name] for figures in best if name in figures]
+        if len(values) > 1:
+            print(
+                f"validation {name} of {len(values)} runs: mean {statistics.mean(values):.4f}, "
+                f"standard deviation {statistics.stdev(values):.4f}"
+            )
+
+
+def _best_figures(run: "ClassificationRun") -> dict[str, float]:
+    from ostinato.tasks.run_folder import summarise
+
+    return summarise(run.folder).best
+
+
+def _report(run: "ClassificationRun") -> None:
+    """The figures, and where everything lies."""
+    if not is_first_process():
+        return
+    from ostinato.tasks.run_folder import summarise
+
+    summary = summarise(run.folder)
+    if summary.best:
+        print(
+            f"best validation, after update {summary.best_update:,} (its weights are kept): "
+            f"{describe_figures(summary.best)}"
+        )
+    print(f"run:             {run.folder}")
+    if run.figure.is_file():
+        print(f"loss picture:    {run.figure}")
+    else:
+        print("no loss picture (it needs: pip install 'ostinato[figures]')", file=sys.stderr)
+    if run.class_figure.is_file():
+        print(f"classes picture: {run.class_figure}")
+        print(f"calibration:     {run.calibration_figure}")
+    print(f"predict:         ostinato predict {run.folder} FILE")
+    print(f"judge:           ostinato evaluate {run.folder} --data FILE")

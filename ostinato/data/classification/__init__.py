@@ -1,0 +1,1 @@
+"""Whole samples with a class each: texts, symbol strings, series of numbers, images."""

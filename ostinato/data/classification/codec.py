@@ -1,0 +1,237 @@
+"""How samples become numbers, and numbers classes."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ostinato.data.classification.samples import Samples
+from ostinato.data.classification.steps import RaggedSteps, fold_steps, join_series
+from ostinato.data.line_codec import LineCodec, learn_codec
+from ostinato.data.pair_part import RaggedTokens
+from ostinato.data.tagging.running_text import words_of
+from ostinato.data.tokenisers import TokeniserSettings, load_tokeniser
+from ostinato.errors import DataError
+from ostinato.names import nearest
+
+CLASSES = "classes.json"
+
+
+@dataclass(frozen=True)
+class TextCodec:
+    """Texts as tokens.
+
+    Args:
+        lines: the tokeniser.
+        lowercase: read all letters as small ones.
+        part_marks: tell words from the punctuation marks beside them first.
+    """
+
+    lines: LineCodec
+    lowercase: bool = False
+    part_marks: bool = False
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Texts have none."""
+        return ()
+
+    def encode(self, samples: Samples) -> RaggedTokens:
+        """The tokens of all texts.
+
+        Raises:
+            DataError: a text without a token.
+        """
+        tokens, lengths = self.lines.encode([self.prepared(str(text)) for text in samples.inputs])
+        empty = np.flatnonzero(lengths == 0)
+        if len(empty):
+            raise DataError(f"{samples.place(int(empty[0]))}: the text is empty")
+        return RaggedTokens(tokens, np.cumsum(lengths) - lengths, lengths)
+
+    def prepared(self, text: str) -> str:
+        """The text as the tokeniser reads it."""
+        return _prepared(text, self.lowercase, self.part_marks)
+
+
+@dataclass(frozen=True)
+class SeriesCodec:
+    """Series of numbers, each feature scaled by what was seen in training.
+
+    A value that is missing becomes 0, the mean, and where training had missing values each feature
+    has another beside it: 1 where its value is missing, else 0.
+
+    Args:
+        features: what the numbers of a step are, by name.
+        mean, deviation: of each feature over all steps of the training samples.
+        missing: whether there were missing values.
+        fold: steps read as one.
+    """
+
+    features: tuple[str, ...]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    missing: bool = False
+    fold: int = 1
+
+    @property
+    def width(self) -> int:
+        """Numbers of a step, as the model reads it."""
+        return len(self.features) * (2 if self.missing else 1) * self.fold
+
+    def encode(self, samples: Samples) -> RaggedSteps:
+        """The steps of all series.
+
+        Raises:
+            DataError: other features than in training, or missing values where it had none.
+        """
+        mean, deviation = np.array(self.mean, np.float32), np.array(self.deviation, np.float32)
+        encoded = []
+        for number, series in enumerate(samples.inputs):
+            assert not isinstance(series, str)
+            if series.shape[1] != len(self.features):
+                raise DataError(
+                    f"{samples.place(number)}: a step has {series.shape[1]} numbers, and "
+                    f"{len(self.features)} in training ({', '.join(self.features[:8])})"
+                )
+            scaled = (series - mean) / deviation
+            unknown = np.isnan(scaled)
+            if self.missing:
+                scaled = np.concatenate([np.where(unknown, 0, scaled), unknown], 1)
+            elif unknown.any():
+                step, feature = np.argwhere(unknown)[0].tolist()
+                raise DataError(
+                    f"{samples.place(number)}: {self.features[feature]!r} is missing at step "
+                    f"{step + 1}, and no value was missing in training"
+                )
+            encoded.append(fold_steps(scaled.astype(np.float32), self.fold))
+        return join_series(encoded)
+
+
+InputCodec = TextCodec | SeriesCodec
+
+
+@dataclass(frozen=True)
+class SampleCodec:
+    """How samples become numbers, and numbers classes.
+
+    Args:
+        inputs: of the texts or series.
+        classes: by name, in their order; index i is class i.
+        counts: how many training samples each has.
+    """
+
+    inputs: InputCodec
+    classes: tuple[str, ...]
+    counts: tuple[int, ...]
+
+    def class_indices(self, samples: Samples) -> NDArray[np.int64]:
+        """The index of each sample's class.
+
+        Raises:
+            DataError: a class that never occurs in training.
+        """
+        known = {name: index for index, name in enumerate(self.classes)}
+        for number, label in enumerate(samples.labels):
+            if label not in known:
+                raise DataError(
+                    f"{samples.place(number)}: the class {label!r} never occurs in training; the "
+                    f"classes are {_told(self.classes)}" + nearest(label, self.classes)
+                )
+        return np.array([known[label] for label in samples.labels], np.int64)
+
+    def save(self, folder: Path) -> None:
+        """Write it into a run's folder."""
+        content: dict = {"classes": self.classes, "counts": self.counts}
+        if isinstance(self.inputs, TextCodec):
+            self.inputs.lines.tokeniser.save(folder)
+            content["text"] = {
+                "lowercase": self.inputs.lowercase,
+                "part_marks": self.inputs.part_marks,
+            }
+        else:
+            content["series"] = asdict(self.inputs)
+        text = json.dumps(content, ensure_ascii=False, indent=1)
+        (folder / CLASSES).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> "SampleCodec":
+        """The codec of a run."""
+        content = json.loads((folder / CLASSES).read_text(encoding="utf-8"))
+        if "text" in content:
+            inputs: InputCodec = TextCodec(LineCodec(load_tokeniser(folder)), **content["text"])
+        else:
+            series = content["series"]
+            lists = {name: tuple(series[name]) for name in ("features", "mean", "deviation")}
+            inputs = SeriesCodec(**{**series, **lists})
+        return cls(inputs, tuple(content["classes"]), tuple(content["counts"]))
+
+
+def learn_sample_codec(samples: Samples, inputs: InputCodec) -> SampleCodec:
+    """The classes of the training samples, in the order of their names.
+
+    Raises:
+        DataError: fewer than two classes.
+    """
+    counts = Counter(samples.labels)
+    if len(counts) < 2:
+        raise DataError(
+            f"{samples.name} has one class only, {samples.labels[0]!r}: there is nothing to tell "
+            "apart; is this the right column?"
+        )
+    classes = tuple(sorted(counts, key=_order))
+    return SampleCodec(inputs, classes, tuple(counts[name] for name in classes))
+
+
+def learn_text_codec(
+    samples: Samples, tokeniser: TokeniserSettings, *, lowercase: bool, part_marks: bool
+) -> TextCodec:
+    """The vocabulary of the training texts."""
+    texts = [_prepared(str(text), lowercase, part_marks) for text in samples.inputs]
+    return TextCodec(learn_codec(tokeniser, texts), lowercase, part_marks)
+
+
+def learn_series_codec(samples: Samples, *, scale: bool, fold: int) -> SeriesCodec:
+    """Mean and deviation of each feature over the training samples.
+
+    Raises:
+        DataError: a feature that has no value at all.
+    """
+    steps = np.concatenate(samples.inputs)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    known = ~np.isnan(steps)
+    never = np.flatnonzero(~known.any(0))
+    if len(never):
+        raise DataError(f"{samples.name}: {samples.features[never[0]]!r} is missing everywhere")
+    mean, deviation = np.zeros(steps.shape[1]), np.ones(steps.shape[1])
+    if scale:
+        mean[:] = np.nanmean(steps, 0, dtype=np.float64)
+        deviation[:] = np.nanstd(steps, 0, dtype=np.float64)
+        deviation[deviation < 1e-8 * np.maximum(1, np.abs(mean))] = 1.0  # a constant says nothing
+    return SeriesCodec(
+        samples.features,
+        tuple(mean.tolist()),
+        tuple(deviation.tolist()),
+        missing=not bool(known.all()),
+        fold=fold,
+    )
+
+
+def _prepared(text: str, lowercase: bool, part_marks: bool) -> str:
+    text = text.lower() if lowercase else text
+    return " ".join(words_of(text)) if part_marks else text.strip()
+
+
+def _order(name: str) -> tuple[float, str]:
+    """Numbers by their value, before names."""
+    try:
+        return float(name), name
+    except ValueError:
+        return float("inf"), name
+
+
+def _told(classes: Sequence[str]) -> str:
+    some = ", ".join(classes[:12])
+    return some + (f" and {len(classes) - 12} more" if len(classes) > 12 else "")

@@ -1,0 +1,59 @@
+"""Grey images in the IDX files of MNIST, read as rows or as pixels.
+
+An image of 28 times 28 is a series of 28 steps of 28 numbers, or of 784 steps of one.
+"""
+
+import gzip
+import math
+import struct
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ostinato.data.classification.samples import Samples
+from ostinato.errors import DataError
+
+Steps = Literal["rows", "pixels"]
+
+
+def read_images(path: Path, steps: Steps, *, labelled: bool) -> Samples:
+    """The images of `NAME-images-idx3-ubyte` and their classes in `NAME-labels-idx1-ubyte`.
+
+    Raises:
+        DataError: no such files, damaged ones, or images and labels of different number.
+    """
+    images = _read_idx(path, 3)
+    labels: list[str] = []
+    if labelled:
+        beside = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
+        if beside == path:
+            raise DataError(f"{path} must have `images` in its name, to find its labels beside it")
+        labels = [str(label) for label in _read_idx(beside, 1)]
+        if len(labels) != len(images):
+            raise DataError(f"{path} holds {len(images)} images, but {beside} {len(labels)} labels")
+    if steps == "pixels":
+        images = images.reshape(len(images), -1, 1)
+    series = list(images.astype(np.float32) / np.float32(255))
+    features = tuple(f"column {place}" for place in range(1, images.shape[2] + 1))
+    places = [f"image {number}" for number in range(1, len(series) + 1)]
+    return Samples(series, labels, places, str(path), features)  # pyright: ignore[reportArgumentType]
+
+
+def _read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
+    if not path.is_file():
+        raise DataError(f"there is no file {path} (looked in {Path.cwd()})")
+    content = path.read_bytes()
+    if content[:2] == b"\x1f\x8b":
+        content = gzip.decompress(content)
+    begin = 4 + 4 * dimensions
+    if len(content) < begin or content[:4] != bytes((0, 0, 8, dimensions)):
+        raise DataError(f"{path} is no IDX file of bytes with {dimensions} dimensions")
+    shape = struct.unpack(f">{dimensions}I", content[4:begin])
+    if len(content) - begin != math.prod(shape) or shape[0] == 0:
+        raise DataError(
+            f"{path} should hold {' x '.join(map(str, shape))} bytes, but holds "
+            f"{len(content) - begin}: it is empty, or was cut off"
+        )
+    return np.frombuffer(content, np.uint8, offset=begin).reshape(shape)

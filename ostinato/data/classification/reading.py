@@ -1,0 +1,156 @@
+"""Reads samples in any of the formats, by a layout that says which."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from ostinato.data.classification.columns import Columns
+from ostinato.data.classification.folders import FASTA, read_folder, texts_of
+from ostinato.data.classification.images import Steps, read_images
+from ostinato.data.classification.samples import Sample, Samples, collect
+from ostinato.data.classification.series_files import read_ts, read_ucr
+from ostinato.data.classification.tables import Table, read_documents, read_long, read_wide
+from ostinato.data.pair_reading import read_lines
+from ostinato.data.text_reading import Meter, Progress
+from ostinato.data.text_sources import TextSource
+from ostinato.errors import DataError, SettingsError
+
+SampleFormat = Literal["documents", "wide", "long", "ts", "ucr", "folder", "images", "lines"]
+STANDARD_INPUT = "-"
+_TABLES = (".csv", ".tsv", ".jsonl")
+_UNLABELLED = ("lines",)
+
+
+class SampleLayout(NamedTuple):
+    """How samples are to be read.
+
+    Attributes:
+        format: see the modules beside this one; lines are texts or FASTA without classes.
+        columns: of tables.
+        steps: of images.
+    """
+
+    format: SampleFormat
+    columns: Columns = Columns()
+    steps: Steps = "rows"
+
+
+def format_of(path: Path, columns: Columns) -> SampleFormat | None:
+    """The format that a name and the columns asked for tell; None where they tell none."""
+    name = path.name.removesuffix(".gz")
+    suffix = Path(name).suffix.lower()
+    if path.expanduser().is_dir():
+        return "folder"
+    if suffix in _TABLES:
+        return "documents" if columns.series is None else "long"
+    if suffix == ".ts":
+        return "ts"
+    if name.upper().endswith(("_TRAIN", "_TEST")):
+        return "ucr"
+    if "idx3" in name:
+        return "images"
+    return "lines" if suffix in (".txt", *FASTA) else None
+
+
+def layout_of(
+    path: Path, columns: Columns, *, format: SampleFormat | None = None, steps: Steps = "rows"
+) -> SampleLayout:
+    """The layout of a file or folder, from its name and what was asked for.
+
+    Raises:
+        SettingsError: columns of one format with another.
+        DataError: the name tells no format.
+    """
+    found = format or format_of(path, columns)
+    if found is None:
+        raise DataError(
+            f"{path} does not tell its format by its name: give --format documents, wide, long, "
+            "ts, ucr, folder or images"
+        )
+    if found == "long" and columns.series is None:
+        raise SettingsError("a long table needs --series, the column that names the sample")
+    if found in ("wide", "documents") and columns.series is not None:
+        raise SettingsError(f"--series is for long tables, not for {found}")
+    if columns.time is not None and found != "long":
+        raise SettingsError(f"--time is for long tables, not for {found}")
+    if columns.text is not None and found != "documents":
+        raise SettingsError(f"--text is for tables of documents, not for {found}")
+    return SampleLayout(found, columns, steps)
+
+
+def read_samples(
+    path: Path, layout: SampleLayout, *, labelled: bool = True, progress: Progress | None = None
+) -> Samples:
+    """All samples of a file, a folder, or (`-`) of standard input.
+
+    Args:
+        path: plain or gzip, in UTF-8.
+        layout: how it is to be read.
+        labelled: False reads no classes, so that none need be there.
+        progress: called with the bytes done, the bytes in all and what is done.
+
+    Raises:
+        DataError: what cannot be read, by file, line and column.
+    """
+    if labelled and layout.format in _UNLABELLED:
+        raise DataError(
+            f"{path} holds texts without classes: give a table with a column of classes, or a "
+            "folder with a file for each class"
+        )
+    if layout.format == "folder":
+        if not path.expanduser().is_dir():
+            raise DataError(f"there is no folder {path} (looked in {Path.cwd()})")
+        return read_folder(path.expanduser(), labelled=labelled, progress=progress)
+    if layout.format == "images":
+        return read_images(path.expanduser(), layout.steps, labelled=labelled)
+    if str(path) == STANDARD_INPUT:
+        return samples_of(lines_of_stdin(), "standard input", path, layout, labelled=labelled)
+    source = _found(path)
+    lines = read_lines(source, Meter(progress, [source], "reading"))
+    return samples_of(lines, source.name, path, layout, labelled=labelled)
+
+
+def samples_of(
+    lines: Iterable[str], name: str, path: Path, layout: SampleLayout, *, labelled: bool
+) -> Samples:
+    """The samples of some lines; see `read_samples`."""
+    if layout.format == "ts":
+        return read_ts(lines, name, labelled=labelled)
+    if layout.format == "ucr":
+        return read_ucr(lines, name, labelled=labelled)
+    if layout.format == "lines":
+        return collect((Sample(text, None, place) for place, text in texts_of(lines, path)), name)
+    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
+    table = Table(lines, name, suffix[1:] if suffix in _TABLES else "csv")
+    if layout.format == "wide":
+        return read_wide(table, layout.columns, labelled=labelled)
+    if layout.format == "long":
+        return read_long(table, layout.columns, labelled=labelled)
+    return read_documents(table, layout.columns, labelled=labelled)
+
+
+def lines_of_stdin() -> Iterator[str]:
+    """The lines of standard input, as they come.
+
+    Raises:
+        DataError: it is closed, or no UTF-8.
+    """
+    if sys.stdin is None:
+        raise DataError("there is nothing to read: standard input is closed")
+    for number, raw in enumerate(sys.stdin.buffer, start=1):
+        try:
+            yield raw.decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise DataError(f"standard input, line {number} is not UTF-8") from None
+
+
+def _found(path: Path) -> TextSource:
+    file = path.expanduser()
+    if file.is_dir():
+        raise DataError(f"{path} is a folder, and a file is expected")
+    if not file.is_file():
+        raise DataError(f"there is no file {path} (looked in {Path.cwd()})")
+    if file.stat().st_size == 0:
+        raise DataError(f"{path} is empty: it holds no sample")
+    return TextSource(str(path), file)
