@@ -9,14 +9,13 @@
 names       the surnames of 18 languages, each once a language; a fifth drawn by the seed 0 is the
             test. No figure was published for this split.
 promoters   E. coli sigma70 promoters against other pieces of its genome, 81 nucleotides; a fifth is
-            the test. Published (Umarov and Solovyev 2017, another split): sensitivity .90,
-            specificity .96.
+            the test. No figure of this split was checked.
 UCR         the archive's own training and test parts. Published errors (Wang 2017, FCN / ResNet /
             nearest neighbour by time warping): Gun_Point 0/.007/.093, Trace 0/0/0,
             Synthetic_control .01/0/.007, ECG200 .10/.13/.23.
 trec, subj  questions of six kinds, its own test; subjective or objective sentences, of which a
-            tenth is the test. Published, without pretrained vectors (Kim 2014, CNN-rand): 88.2 and
-            89.2.
+            tenth is the test. Published, a convolutional network without pretrained vectors
+            (README of harvardnlp/sent-conv-torch): 88.2 and 89.2.
 mnist-rows  digits as 28 steps of 28 pixels, the usual test of 10,000.
 
 No data is changed but for its form; files are written into the folder of the run. Ours: see

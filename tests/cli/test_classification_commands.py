@@ -1,0 +1,130 @@
+"""`ostinato train classification`, `predict`, `evaluate` and `resume` as a person types them."""
+
+import io
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from ostinato.cli.main import main
+
+QUICK = ["--hidden-size", "8", "--updates", "6", "--device", "cpu", "--threads", "1"]
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tables") / "names.csv"
+    rows = [f"{name}{number % 7},{kind}" for number in range(30) for name, kind in NAMES]
+    path.write_text("\n".join(["name,kind", *rows]) + "\n")
+    return path
+
+
+NAMES = (("papadopoulos", "greek"), ("daly", "irish"), ("kim", "korean"))
+
+
+@pytest.fixture(scope="module")
+def run(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "names"
+    options = ["--data", str(table), "--label", "kind", "--no-bidirectional", "--run", str(folder)]
+    assert main(["train", "classification", *options, *QUICK]) == 0
+    return folder
+
+
+def test_a_class_and_its_probability_are_printed_a_line_a_sample(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    file = tmp_path / "new.txt"
+    file.write_text("daly\nkim\n")
+    capsys.readouterr()
+    assert main(["predict", str(run), str(file)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    labels, probabilities = zip(*(line.split("\t") for line in lines), strict=True)
+    assert set(labels) <= {"greek", "irish", "korean"}
+    assert all(1 / 3 <= float(probability) <= 1 for probability in probabilities)
+
+
+def test_a_table_without_classes_is_read_by_the_runs_own_column(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    file = tmp_path / "new.csv"
+    file.write_text("number,name\n1,daly\n2,kim\n")
+    assert main(["predict", str(run), str(file), "--json"]) == 0
+    objects = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [one.keys() for one in objects] == [{"label", "probability", "probabilities"}] * 2
+    assert sum(objects[0]["probabilities"].values()) == pytest.approx(1)
+
+
+def test_standard_input_is_a_text_a_line(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    stream = SimpleNamespace(buffer=io.BytesIO(b"daly\nkim\nlee\n"))
+    monkeypatch.setattr("sys.stdin", stream)
+    assert main(["predict", str(run), "-"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_every_step_has_a_line(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    file = tmp_path / "new.txt"
+    file.write_text("kim\nab\n")
+    assert main(["predict", str(run), str(file), "--every-step"]) == 0
+    lines = [line.split("\t")[:2] for line in capsys.readouterr().out.splitlines()]
+    assert lines == [["1", "1"], ["1", "2"], ["1", "3"], ["2", "1"], ["2", "2"]]
+
+
+def test_evaluate_prints_its_four_keys_and_draws(
+    run: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    figure = tmp_path / "classes.png"
+    options = ["--data", str(table), "--json", "--figure", str(figure)]
+    assert main(["evaluate", str(run), *options]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert list(figures) == ["accuracy", "balanced_accuracy", "macro_f1", "samples"]
+    assert figures["samples"] == 90
+    assert figure.is_file()
+    assert (tmp_path / "classes-calibration.png").is_file()
+
+
+def test_evaluate_for_a_person_names_each_class_and_the_early_accuracy(
+    run: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert main(["evaluate", str(run)]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("validation part: ")
+    assert "korean" in told
+    assert "accuracy early:" in told
+
+
+def test_resume_and_runs_know_the_task(run: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["resume", str(run), "--device", "cpu"]) == 0
+    assert "ostinato predict" in capsys.readouterr().out
+    assert main(["runs", str(run.parent)]) == 0
+    assert "classification" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("name,kind\ndaly,irich\n", "line 2: the class 'irich' never occurs in training"),
+        ("nam,kind\ndaly,irish\n", "names no column 'name' (--text)"),
+        ("name,kind\ndaly\n", "line 2 has 1 columns"),
+    ],
+)
+def test_a_mistake_in_a_file_ends_in_one_message(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture, content: str, message: str
+) -> None:
+    file = tmp_path / "bad.csv"
+    file.write_text(content)
+    assert main(["evaluate", str(run), "--data", str(file)]) == 2
+    told = capsys.readouterr().err
+    assert message in told
+    assert "Traceback" not in told
+
+
+def test_an_unknown_column_is_answered_by_the_nearest(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    options = ["--data", str(table), "--label", "knd", "--run", str(tmp_path / "run")]
+    assert main(["train", "classification", *options]) == 2
+    assert "did you mean 'kind'?" in capsys.readouterr().err

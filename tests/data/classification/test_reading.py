@@ -1,0 +1,200 @@
+"""What the files of samples hold, and what is said of those that cannot be read."""
+
+import gzip
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ostinato.data.classification.columns import Columns
+from ostinato.data.classification.reading import layout_of, read_samples
+from ostinato.data.classification.samples import Samples
+from ostinato.errors import DataError, SettingsError
+
+NAN = np.nan
+
+
+def read(path: Path, content: str, *, labelled: bool = True, **columns: str) -> Samples:
+    path.write_text(content, encoding="utf-8")
+    return read_samples(path, layout_of(path, Columns(**columns)), labelled=labelled)
+
+
+def read_wide(path: Path, content: str, *, labelled: bool = True, **columns: str) -> Samples:
+    path.write_text(content, encoding="utf-8")
+    layout = layout_of(path, Columns(**columns), format="wide")
+    return read_samples(path, layout, labelled=labelled)
+
+
+def test_a_csv_gives_a_text_a_row_whatever_stands_in_its_cells(tmp_path: Path) -> None:
+    found = read(tmp_path / "a.csv", 'label,text\npos,"good, ""very""\nso"\nneg,bad\n')
+    assert found.inputs == ['good, "very"\nso', "bad"]
+    assert found.labels == ["pos", "neg"]
+    assert found.places == ["line 2", "line 4"]
+    assert found.columns == Columns(text="text", label="label")
+
+
+def test_in_a_tsv_a_quotation_mark_is_one(tmp_path: Path) -> None:
+    found = read(tmp_path / "a.tsv", 'text\tkind\n"so\tx\nno"\ty\n', label="kind")
+    assert (found.inputs, found.labels) == (['"so', 'no"'], ["x", "y"])
+
+
+def test_json_lines_give_their_fields(tmp_path: Path) -> None:
+    found = read(tmp_path / "a.jsonl", '{"text": "a b", "label": 1}\n\n{"label": 2, "text": "c"}\n')
+    assert (found.inputs, found.labels) == (["a b", "c"], ["1", "2"])
+    assert found.places == ["line 1", "line 3"]
+
+
+def test_classes_need_not_be_there_where_they_are_not_read(tmp_path: Path) -> None:
+    found = read(tmp_path / "a.csv", "name\nAda\n", labelled=False, text="name", label="kind")
+    assert (found.inputs, found.labels) == (["Ada"], [])
+
+
+def test_rows_of_a_wide_table_end_with_their_last_value(tmp_path: Path) -> None:
+    found = read_wide(tmp_path / "a.csv", "kind,0,1,2\na,1,,3\nb,4,5,\n", label="kind")
+    np.testing.assert_array_equal(found.inputs[0], [[1], [NAN], [3]])
+    np.testing.assert_array_equal(found.inputs[1], [[4], [5]])
+    assert found.labels == ["a", "b"]
+
+
+def test_rows_of_a_long_table_are_gathered_by_sample(tmp_path: Path) -> None:
+    rows = "id,t,label,x,y\nA,0,up,1,2\nB,0,down,3,4\nA,1,up,5,NA\n"
+    found = read(tmp_path / "a.csv", rows, series="id", time="t")
+    assert found.features == ("x", "y")
+    assert found.labels == ["up", "down"]
+    np.testing.assert_array_equal(found.inputs[0], [[1, 2], [5, NAN]])
+    np.testing.assert_array_equal(found.inputs[1], [[3, 4]])
+
+
+TS = """# a comment
+@problemName Small
+@timeStamps false
+@missing true
+@univariate false
+@dimensions 2
+@equalLength false
+@classLabel true walk run
+@data
+1,2,3:4,5,6:walk
+7,?:8,9:run
+"""
+
+
+def test_a_ts_file_gives_series_of_unequal_length(tmp_path: Path) -> None:
+    found = read(tmp_path / "a.ts", TS)
+    np.testing.assert_array_equal(found.inputs[0], [[1, 4], [2, 5], [3, 6]])
+    np.testing.assert_array_equal(found.inputs[1], [[7, 8], [NAN, 9]])
+    assert found.labels == ["walk", "run"]
+    assert found.places == ["line 10", "line 11"]
+    assert read(tmp_path / "a.ts", TS, labelled=False).labels == []
+
+
+def test_a_ucr_file_has_its_class_first_and_missing_values_fill_it_up(tmp_path: Path) -> None:
+    found = read(tmp_path / "A_TRAIN", "  1.0000e+000 1.5 2.5\n2,3.5,NaN\n")
+    assert found.labels == ["1", "2"]
+    assert [len(series) for series in found.inputs] == [2, 1]
+
+
+def test_a_folder_has_a_file_or_a_folder_for_each_class(tmp_path: Path) -> None:
+    (tmp_path / "names").mkdir()
+    (tmp_path / "names" / "Greek.txt").write_text("Pappas\n\nKokinos\n")
+    (tmp_path / "names" / "Irish.txt.gz").write_bytes(gzip.compress(b"Daly\n"))
+    (tmp_path / "names" / "Letters").mkdir()
+    (tmp_path / "names" / "Letters" / "one.txt").write_text("Dear\nsir\n")
+    (tmp_path / "names" / "dna.fa").write_text(">one\nacg\nT\n>two\nGG\n")
+    found = read_samples(tmp_path / "names", layout_of(tmp_path / "names", Columns()))
+    assert found.inputs == ["Pappas", "Kokinos", "Daly", "Dear\nsir", "ACGT", "GG"]
+    assert found.labels == ["Greek", "Greek", "Irish", "Letters", "dna", "dna"]
+    assert found.places[1:3] == ["Greek.txt, line 3", "Irish.txt.gz, line 1"]
+
+
+def write_images(folder: Path, labels: bytes) -> Path:
+    path = folder / "train-images-idx3-ubyte"
+    path.write_bytes(bytes((0, 0, 8, 3)) + struct.pack(">3I", 2, 2, 3) + bytes(range(12)))
+    beside = folder / "train-labels-idx1-ubyte"
+    beside.write_bytes(bytes((0, 0, 8, 1)) + struct.pack(">I", len(labels)) + labels)
+    return path
+
+
+def test_an_image_is_a_series_of_its_rows_or_of_its_pixels(tmp_path: Path) -> None:
+    path = write_images(tmp_path, bytes((7, 9)))
+    rows = read_samples(path, layout_of(path, Columns()))
+    np.testing.assert_allclose(np.array(rows.inputs[1]) * 255, [[6, 7, 8], [9, 10, 11]])
+    assert rows.labels == ["7", "9"]
+    pixels = read_samples(path, layout_of(path, Columns(), steps="pixels"))
+    np.testing.assert_allclose(np.array(pixels.inputs[0])[:, 0] * 255, range(6), atol=1e-5)
+
+
+def test_images_and_labels_of_different_number_are_refused(tmp_path: Path) -> None:
+    path = write_images(tmp_path, bytes((7,)))
+    with pytest.raises(DataError, match="holds 2 images, but"):
+        read_samples(path, layout_of(path, Columns()))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "columns", "message"),
+    [
+        ("a.csv", "text,label\na\n", {}, "line 2 has 1 columns, but line 1 names 2"),
+        ("a.csv", "text,label\na,\n", {}, "line 2: the label is empty"),
+        ("a.csv", "text,label\n ,x\n", {}, "line 2: the text is empty"),
+        ("a.csv", "text,label\n", {}, "holds no sample"),
+        ("a.csv", "a,b,c\n1,2,3\n", {}, "'a', 'b', 'c': say with --label which"),
+        ("a.csv", "text,kind\na,b\n", {"label": "kinde"}, "no column 'kinde' .*mean 'kind'"),
+        ("a.csv", "text,text\na,b\n", {}, "names the column 'text' twice"),
+        ("a.csv", 'text,label\n"a,b\n', {}, "line 2: unexpected end of data"),
+        ("a.jsonl", '{"text": "a", "label": 1}\n{"label": 1}\n', {}, "line 2 has no 'text'"),
+        ("a.csv", "id,label,x\n1,a,2\n1,b,3\n", {"series": "id"}, "line 3, column label: .*line 2"),
+        ("a.csv", "id,label,x\n1,a,2\n1,a,q\n", {"series": "id"}, "line 3, column x: 'q' is no"),
+        ("a.csv", "id,label,x\n1,a,inf\n", {"series": "id"}, "line 2, column x: .*not finite"),
+        (
+            "a.csv",
+            "id,t,label,x\n1,2,a,2\n1,1,a,3\n",
+            {"series": "id", "time": "t"},
+            "line 3, column t: '1' does not follow",
+        ),
+        (
+            "a.csv",
+            "id,t,label,x\n1,2,a,2\n1,2,a,3\n",
+            {"series": "id", "time": "t"},
+            "line 3, column t: '2' is the time of the row before",
+        ),
+        ("a.ts", "@classLabel true a\n1,2:a\n", {}, "line 2: expected @data"),
+        ("a.ts", "@classLabel true a\n", {}, "has no line @data"),
+        ("a.ts", "@timeStamps true\n@data\n", {}, "series with time stamps are not read"),
+        ("a.ts", "@classLabel false\n@data\n1,2\n", {}, "holds no classes to learn"),
+        ("a.ts", "@classLabel true a\n@data\n1:2:a\n1:a\n", {}, "line 4 has 1 dimensions"),
+        ("a.ts", "@classLabel true a\n@data\n1,2:3:a\n", {}, "line 3 has .* lengths: 1, 2"),
+        ("a.ts", "@classLabel true a\n@data\n1,x:3,4:a\n", {}, "line 3, dimension 1, column 2"),
+        ("a.ts", "@classLabel true a\n@data\n:a\n", {}, "line 3: the series is empty"),
+        ("A_TRAIN", "1 2 3\n2 3 b\n", {}, "line 2, column 2: 'b' is no number"),
+        ("A_TRAIN", "1 NaN\n", {}, "line 1: the series is empty"),
+        ("a.txt", "one\ntwo\n", {}, "holds texts without classes"),
+        ("a.dat", "one\n", {}, "does not tell its format by its name"),
+    ],
+)
+def test_what_cannot_be_read_is_named_with_its_place(
+    tmp_path: Path, name: str, content: str, columns: dict, message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        read(tmp_path / name, content, **columns)
+
+
+def test_bytes_that_are_no_utf8_are_named_with_their_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"text,label\ncaf\xe9,x\n")
+    with pytest.raises(DataError, match="line 2 is not UTF-8: byte 0xe9 at place 4"):
+        read_samples(path, layout_of(path, Columns()))
+
+
+@pytest.mark.parametrize(
+    ("columns", "format", "message"),
+    [
+        (Columns(text="t"), "wide", "--text is for tables of documents, not for wide"),
+        (Columns(series="s"), "wide", "--series is for long tables, not for wide"),
+        (Columns(time="s"), "documents", "--time is for long tables"),
+        (Columns(), "long", "a long table needs --series"),
+    ],
+)
+def test_columns_of_another_format_are_refused(columns: Columns, format: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        layout_of(Path("a.csv"), columns, format=format)
