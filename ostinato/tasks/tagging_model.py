@@ -30,7 +30,7 @@ def build(settings: TaggingSettings, codec: TagCodec, embedding_size: int) -> Ta
         SettingsError: options that do not go together.
     """
     spelling = None
-    if settings.characters != "none":
+    if settings.characters != "ignored":
         spelling = _SPELLINGS[settings.characters](
             codec.character_count, settings.character_size, settings.spelling_size
         )

@@ -67,10 +67,10 @@ class TaggingSettings(TrainingSettings):
         description="How many of the file's first words that are not in --data are known, too.",
     )
     fixed_embeddings: bool = Field(False, description="Leave the words' vectors as they are.")
-    characters: Literal["recurrent", "convolution", "none"] = Field(
+    characters: Literal["recurrent", "convolution", "ignored"] = Field(
         "recurrent",
         description="What reads the characters of a word. recurrent: an LSTM both ways; "
-        "convolution: three at a time; none: the word alone is read.",
+        "convolution: three at a time; ignored: the word alone is read.",
     )
     character_size: PositiveInteger = Field(25, description="Features of a character.")
     spelling_size: PositiveInteger = Field(
@@ -106,7 +106,7 @@ class TaggingSettings(TrainingSettings):
             if self.embeddings is None and getattr(self, name) != fields[name].default:
                 raise ValueError(f"{name} is for pretrained vectors: give embeddings, too")
         for name in ("character_size", "spelling_size"):
-            if self.characters == "none" and getattr(self, name) != fields[name].default:
+            if self.characters == "ignored" and getattr(self, name) != fields[name].default:
                 raise ValueError(f"{name} is for a model that reads characters, and it reads none")
         if self.embeddings is not None and self.initial_weights is not None:
             raise ValueError("give embeddings or initial_weights, not both: each sets the words")

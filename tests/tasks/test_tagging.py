@@ -201,7 +201,7 @@ def test_a_run_whose_sentences_changed_is_not_gone_on_with(tmp_path: Path) -> No
     "options",
     [
         {"cell": "gru", "characters": "convolution"},
-        {"cell": "rnn", "characters": "none", "output": "softmax"},
+        {"cell": "rnn", "characters": "ignored", "output": "softmax"},
         {"bidirectional": False, "layers": 2, "dropout": 0.2},
         {"lowercase": False, "digits_alike": False, "minimum_count": 2, "word_dropout": 0.0},
         {"micro_batches": 4, "batch_tokens": 60},
@@ -220,6 +220,7 @@ def test_every_kind_of_model_trains_and_tags(tmp_path: Path, options: dict) -> N
         "Rome",
         ".",
     ]
+    assert load_tagger(run.folder).tag("Ada can see Rome.") == run.tag("Ada can see Rome.")
 
 
 def test_slices_of_a_batch_give_the_gradient_of_the_whole(tmp_path: Path) -> None:
@@ -337,7 +338,10 @@ def test_a_sentence_without_tokens_is_refused(run: TaggingRun, sentence: Any) ->
         ({"data": "a", "cell": "gruu"}, "did you mean 'gru'"),
         ({"data": "a", "vector_words": 5}, "vector_words is for pretrained vectors"),
         ({"data": "a", "fixed_embeddings": True}, "fixed_embeddings is for pretrained vectors"),
-        ({"data": "a", "characters": "none", "spelling_size": 9}, "spelling_size is for a model"),
+        (
+            {"data": "a", "characters": "ignored", "spelling_size": 9},
+            "spelling_size is for a model",
+        ),
         ({"data": "a", "valid": "b", "validation_fraction": 0.2}, "give valid or validation_fr"),
         ({"data": "a", "embeddings": "b", "initial_weights": "c"}, "give embeddings or initial"),
         ({"data": "a", "word_dropout": -1.0}, "word_dropout must be greater than or equal to 0"),
