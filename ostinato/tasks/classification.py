@@ -24,6 +24,7 @@ from ostinato.tasks.classification_model import build, build_layer
 from ostinato.tasks.classification_run import ClassificationRun, Prediction
 from ostinato.tasks.classification_settings import ClassificationSettings
 from ostinato.tasks.initial_weights import load_initial_weights
+from ostinato.tasks.losses_picture import draw_losses_of_run
 from ostinato.tasks.run_folder import new_run_folder, refuse_unusable_folder, require_run
 from ostinato.tasks.training_run import build_trainer, load_trained, local_device, set_threads
 from ostinato.training import Journal, Observer, ThroughSamples, choose_device, join_processes
@@ -215,26 +216,13 @@ def _train(
         raise KeyboardInterrupt(f"stopped; go on with: ostinato resume {folder}") from None
     finally:
         if processes.is_first:
-            _draw_losses(folder, settings.unit)
+            draw_losses_of_run(folder, settings.unit)
     if processes.is_first:
         load_trained(model, folder)
     run = ClassificationRun(folder, settings, model.eval(), corpus.codec)
     if processes.is_first and held is not None:
         _draw_judgement(run, evaluate(model, held))
     return run
-
-
-def _draw_losses(folder: Path, unit: str) -> None:
-    """The picture of the losses; left out where matplotlib is not installed."""
-    from ostinato.xray.curves import draw_losses
-
-    metrics = folder / "metrics.jsonl"
-    if not metrics.is_file():
-        return
-    try:
-        draw_losses(metrics, folder / "figures" / "loss.png", unit)
-    except MissingExtraError:
-        return
 
 
 def _draw_judgement(run: ClassificationRun, judgement: ClassificationJudgement) -> None:

@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from ostinato.data.forecasting.windows import ForecastWindow
-from ostinato.errors import MissingExtraError
 from ostinato.layers import GRU, LSTM, RNN
 from ostinato.models.forecaster import AutoregressiveForecaster, ForecastState, input_size_for
 from ostinato.state import detach
@@ -22,6 +21,7 @@ from ostinato.tasks.forecasting_live import LIVE
 from ostinato.tasks.forecasting_reading import draw_paths
 from ostinato.tasks.forecasting_run import ForecastingRun
 from ostinato.tasks.forecasting_settings import ForecastingSettings
+from ostinato.tasks.losses_picture import draw_losses_of_run
 from ostinato.tasks.run_folder import new_run_folder, refuse_unusable_folder
 from ostinato.tasks.training_run import build_trainer, load_trained, local_device, set_threads
 from ostinato.training import Journal, Observer, WindowLoss, choose_device, join_processes
@@ -210,7 +210,7 @@ def _train(
         raise KeyboardInterrupt(f"stopped; go on with: ostinato resume {folder}") from None
     finally:
         if processes.is_first:
-            _draw_losses(folder, settings.unit)
+            draw_losses_of_run(folder, settings.unit)
     if processes.is_first:
         load_trained(model, folder)
     run = ForecastingRun(folder, settings, model.eval())
@@ -219,16 +219,3 @@ def _train(
         shutil.rmtree(folder / LIVE, ignore_errors=True)
         run.live()
     return run
-
-
-def _draw_losses(folder: Path, unit: str) -> None:
-    """The picture of the losses; left out where matplotlib is not installed."""
-    from ostinato.xray.curves import draw_losses
-
-    metrics = folder / "metrics.jsonl"
-    if not metrics.is_file():
-        return
-    try:
-        draw_losses(metrics, folder / "figures" / "loss.png", unit)
-    except MissingExtraError:
-        return
