@@ -1,7 +1,6 @@
 """`ostinato train classification`, `ostinato predict`; `resume` and `evaluate` of classifiers."""
 
 import json
-import statistics
 import sys
 from collections.abc import Iterator
 from itertools import islice
@@ -21,6 +20,7 @@ from ostinato.cli.parsing import RunFolder, defaults_from_config, parse
 from ostinato.cli.processes import is_first_process
 from ostinato.cli.tasks_of_runs import refuse_options
 from ostinato.cli.train import ResumeArguments
+from ostinato.cli.trainings import print_best, print_means, print_places, train_seeds
 from ostinato.data.classification.reading import STANDARD_INPUT, SampleFormat
 from ostinato.errors import SettingsError
 from ostinato.tasks.classification_settings import ClassificationSettings
@@ -86,7 +86,8 @@ def train_classification(arguments: list[str]) -> None:
     )
     settings = options.settings()
     if settings.seeds > 1:
-        _train_seeds(settings)
+        best = train_seeds(settings, _train_one)
+        print_means(best, ("accuracy", "macro_f1"))
     else:
         _report(_train_one(settings))
 
@@ -208,50 +209,12 @@ def _train_one(settings: ClassificationSettings) -> "ClassificationRun":
         return classification.train(settings, observer)
 
 
-def _train_seeds(settings: ClassificationSettings) -> None:
-    """One run a seed, then mean and deviation of their best validations."""
-    best = []
-    for seed in range(settings.seed, settings.seed + settings.seeds):
-        folder = None
-        if settings.run is not None:
-            folder = settings.run.with_name(f"{settings.run.name}-seed-{seed}")
-        run = _train_one(settings.model_copy(update={"seed": seed, "seeds": 1, "run": folder}))
-        if is_first_process():
-            figures = _best_figures(run)
-            print(f"seed {seed}: {run.folder}  {describe_figures(figures)}")
-            best.append(figures)
-    for name in ("accuracy", "macro_f1"):
-        values = [figures[name] for figures in best if name in figures]
-        if len(values) > 1:
-            print(
-                f"validation {name} of {len(values)} runs: mean {statistics.mean(values):.4f}, "
-                f"standard deviation {statistics.stdev(values):.4f}"
-            )
-
-
-def _best_figures(run: "ClassificationRun") -> dict[str, float]:
-    from ostinato.tasks.run_folder import summarise
-
-    return summarise(run.folder).best
-
-
 def _report(run: "ClassificationRun") -> None:
     """The figures, and where everything lies."""
     if not is_first_process():
         return
-    from ostinato.tasks.run_folder import summarise
-
-    summary = summarise(run.folder)
-    if summary.best:
-        print(
-            f"best validation, after update {summary.best_update:,} (its weights are kept): "
-            f"{describe_figures(summary.best)}"
-        )
-    print(f"run:             {run.folder}")
-    if run.figure.is_file():
-        print(f"loss picture:    {run.figure}")
-    else:
-        print("no loss picture (it needs: pip install 'ostinato[figures]')", file=sys.stderr)
+    print_best(run)
+    print_places(run, column=17)
     if run.class_figure.is_file():
         print(f"classes picture: {run.class_figure}")
         print(f"calibration:     {run.calibration_figure}")

@@ -14,6 +14,7 @@ from ostinato.cli.processes import is_first_process
 from ostinato.cli.tables import empty_table, print_table
 from ostinato.cli.tasks_of_runs import refuse_options
 from ostinato.cli.train import ResumeArguments
+from ostinato.cli.trainings import print_best, print_places, settings_of_seeds
 from ostinato.errors import SettingsError
 from ostinato.tasks.forecasting_settings import ForecastingSettings
 from ostinato.tasks.settings import CheckedModel
@@ -104,7 +105,8 @@ def train_forecasting(arguments: list[str]) -> None:
     )
     settings = options.settings()
     if settings.seeds > 1:
-        _train_seeds(settings)
+        for own in settings_of_seeds(settings):
+            _report(_train_one(own))
     else:
         _report(_train_one(settings))
 
@@ -245,31 +247,11 @@ def _train_one(settings: ForecastingSettings) -> "ForecastingRun":
         return forecasting.train(settings, observer)
 
 
-def _train_seeds(settings: ForecastingSettings) -> None:
-    """One run a seed, each reported."""
-    for seed in range(settings.seed, settings.seed + settings.seeds):
-        folder = None
-        if settings.run is not None:
-            folder = settings.run.with_name(f"{settings.run.name}-seed-{seed}")
-        _report(_train_one(settings.model_copy(update={"seed": seed, "seeds": 1, "run": folder})))
-
-
 def _report(run: "ForecastingRun") -> None:
     """The figures, and where everything lies."""
     if not is_first_process():
         return
-    from ostinato.tasks.run_folder import summarise
-
-    summary = summarise(run.folder)
-    if summary.best:
-        print(
-            f"best validation, after update {summary.best_update:,} (its weights are kept): "
-            f"{summary.best['nats_per_unit']:.4f} nats a value, one step ahead"
-        )
-    print(f"run:          {run.folder}")
-    if run.figure.is_file():
-        print(f"loss picture: {run.figure}")
-    else:
-        print("no loss picture (it needs: pip install 'ostinato[figures]')", file=sys.stderr)
+    print_best(run, lambda best: f"{best['nats_per_unit']:.4f} nats a value, one step ahead")
+    print_places(run)
     print(f"forecast:     ostinato forecast {run.folder}")
     print(f"judge:        ostinato backtest {run.folder}")

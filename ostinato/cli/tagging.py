@@ -1,6 +1,5 @@
 """`ostinato train tagging` and `ostinato tag`; `resume` and `evaluate` of taggers."""
 
-import statistics
 import sys
 from collections.abc import Iterator
 from itertools import islice
@@ -20,6 +19,7 @@ from ostinato.cli.parsing import RunFolder, defaults_from_config, parse
 from ostinato.cli.processes import is_first_process
 from ostinato.cli.tasks_of_runs import refuse_options
 from ostinato.cli.train import ResumeArguments
+from ostinato.cli.trainings import print_best, print_means, print_places, train_seeds
 from ostinato.errors import DataError, SettingsError
 from ostinato.tasks.settings import CheckedModel
 from ostinato.tasks.tagging_settings import TaggingSettings
@@ -80,7 +80,8 @@ def train_tagging(arguments: list[str]) -> None:
     )
     settings = options.settings()
     if settings.seeds > 1:
-        _train_seeds(settings)
+        best = train_seeds(settings, _train_one)
+        print_means(best, ("accuracy", "span_f1"))
     else:
         _report(_train_one(settings))
 
@@ -195,50 +196,12 @@ def _train_one(settings: TaggingSettings) -> "TaggingRun":
         return tagging.train(settings, observer)
 
 
-def _train_seeds(settings: TaggingSettings) -> None:
-    """One run a seed, then mean and deviation of their best validations."""
-    best = []
-    for seed in range(settings.seed, settings.seed + settings.seeds):
-        folder = None
-        if settings.run is not None:
-            folder = settings.run.with_name(f"{settings.run.name}-seed-{seed}")
-        run = _train_one(settings.model_copy(update={"seed": seed, "seeds": 1, "run": folder}))
-        if is_first_process():
-            figures = _best_figures(run)
-            print(f"seed {seed}: {run.folder}  {describe_figures(figures)}")
-            best.append(figures)
-    for name in ("accuracy", "span_f1"):
-        values = [figures[name] for figures in best if name in figures]
-        if len(values) > 1:
-            print(
-                f"validation {name} of {len(values)} runs: mean {statistics.mean(values):.4f}, "
-                f"standard deviation {statistics.stdev(values):.4f}"
-            )
-
-
-def _best_figures(run: "TaggingRun") -> dict[str, float]:
-    from ostinato.tasks.run_folder import summarise
-
-    return summarise(run.folder).best
-
-
 def _report(run: "TaggingRun") -> None:
     """The figures, and where everything lies."""
     if not is_first_process():
         return
-    from ostinato.tasks.run_folder import summarise
-
-    summary = summarise(run.folder)
-    if summary.best:
-        print(
-            f"best validation, after update {summary.best_update:,} (its weights are kept): "
-            f"{describe_figures(summary.best)}"
-        )
-    print(f"run:            {run.folder}")
-    if run.figure.is_file():
-        print(f"loss picture:   {run.figure}")
-    else:
-        print("no loss picture (it needs: pip install 'ostinato[figures]')", file=sys.stderr)
+    print_best(run)
+    print_places(run, column=16)
     if run.label_figure.is_file():
         print(f"labels picture: {run.label_figure}")
     print(f"tag:            ostinato tag {run.folder} FILE")

@@ -1,24 +1,22 @@
 """`ostinato train text` and `ostinato resume`: the run itself, and what is told at its end."""
 
-import statistics
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from ostinato.cli.figures import describe_figures
 from ostinato.cli.parsing import RunFolder, defaults_from_config, parse
 from ostinato.cli.processes import is_first_process
 from ostinato.cli.tasks_of_runs import resume_for
+from ostinato.cli.trainings import print_best, print_means, print_places, train_seeds
 from ostinato.tasks.settings import CheckedModel
 from ostinato.tasks.text_settings import TextSettings
 
 if TYPE_CHECKING:
-    from ostinato.tasks.run_folder import RunSummary
     from ostinato.tasks.text import Run
 
 _SAMPLE_CHARACTERS = 200
+_TOLD = ("bits_per_character", "bits_per_token", "nats_per_token", "perplexity")
 
 
 class TrainTextArguments(TextSettings):
@@ -102,50 +100,20 @@ def _train_one(settings: TextSettings) -> "Run":
 
 
 def _train_seeds(settings: TextSettings) -> None:
-    """One run a seed, then mean and deviation of their best validations."""
-    best = []
-    for seed in range(settings.seed, settings.seed + settings.seeds):
-        folder = None
-        if settings.run is not None:
-            folder = settings.run.with_name(f"{settings.run.name}-seed-{seed}")
-        run = _train_one(settings.model_copy(update={"seed": seed, "seeds": 1, "run": folder}))
-        if is_first_process():
-            figures = _summary(run.folder).best
-            print(f"seed {seed}: {run.folder}  {describe_figures(figures)}")
-            best.append(figures)
-    if is_first_process():
-        _print_mean(best)
-
-
-def _print_mean(best: list[dict[str, float]]) -> None:
-    """Mean and standard deviation (over n - 1) of every figure that all runs have."""
-    for name in ("bits_per_character", "bits_per_token", "nats_per_token", "perplexity"):
-        values = [figures[name] for figures in best if name in figures]
-        if values and len(values) == len(best):
-            mean, deviation = statistics.mean(values), statistics.stdev(values)
-            print(
-                f"validation {name} of {len(values)} runs: mean {mean:.4f}, "
-                f"standard deviation {deviation:.4f}"
-            )
+    """One run a seed, then the figures that all runs have."""
+    best = train_seeds(settings, _train_one)
+    print_means(best, [name for name in _TOLD if all(name in figures for figures in best)])
 
 
 def _report(run: "Run") -> None:
     """The figures, a sample, and where everything lies."""
     if not is_first_process():
         return
-    summary = _summary(run.folder)
-    if summary.best:
-        print(
-            f"best validation, after update {summary.best_update:,} (its weights are kept): "
-            f"{describe_figures(summary.best)}"
-        )
+    print_best(run)
     print(f"\nA sample of {_SAMPLE_CHARACTERS} characters:\n")
     print(_sample(run))
-    print(f"\nrun:          {run.folder}")
-    if run.figure.is_file():
-        print(f"loss picture: {run.figure}")
-    else:
-        print("no loss picture (it needs: pip install 'ostinato[figures]')", file=sys.stderr)
+    print()
+    print_places(run)
     print(f"write more:   ostinato generate {run.folder}")
 
 
@@ -156,9 +124,3 @@ def _sample(run: "Run") -> str:
         if len(written) >= _SAMPLE_CHARACTERS:
             break
     return written[:_SAMPLE_CHARACTERS]
-
-
-def _summary(folder: Path) -> "RunSummary":
-    from ostinato.tasks.run_folder import summarise
-
-    return summarise(folder)

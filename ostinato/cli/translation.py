@@ -1,7 +1,6 @@
 """`ostinato train translation` and `ostinato translate`; `resume` and `evaluate` of translators."""
 
 import json
-import statistics
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -12,11 +11,11 @@ import tyro
 from pydantic import Field
 
 from ostinato.cli.evaluate import EvaluateArguments, print_json
-from ostinato.cli.figures import describe_figures
 from ostinato.cli.parsing import RunFolder, defaults_from_config, parse
 from ostinato.cli.processes import is_first_process
 from ostinato.cli.tasks_of_runs import refuse_options
 from ostinato.cli.train import ResumeArguments
+from ostinato.cli.trainings import print_best, print_means, print_places, train_seeds
 from ostinato.errors import DataError, SettingsError
 from ostinato.tasks.settings import CheckedModel
 from ostinato.tasks.translation_settings import TranslationSettings
@@ -94,7 +93,7 @@ def train_translation(arguments: list[str]) -> None:
     )
     settings = options.settings()
     if settings.seeds > 1:
-        _train_seeds(settings)
+        print_means(train_seeds(settings, _train_one), ("nats_per_token",))
     else:
         _report(_train_one(settings))
 
@@ -247,48 +246,11 @@ def _train_one(settings: TranslationSettings) -> "TranslationRun":
         return translation.train(settings, observer)
 
 
-def _train_seeds(settings: TranslationSettings) -> None:
-    """One run a seed, then mean and deviation of their best validations."""
-    best = []
-    for seed in range(settings.seed, settings.seed + settings.seeds):
-        folder = None
-        if settings.run is not None:
-            folder = settings.run.with_name(f"{settings.run.name}-seed-{seed}")
-        run = _train_one(settings.model_copy(update={"seed": seed, "seeds": 1, "run": folder}))
-        if is_first_process():
-            figures = _best_figures(run)
-            print(f"seed {seed}: {run.folder}  {describe_figures(figures)}")
-            best.append(figures)
-    values = [figures["nats_per_token"] for figures in best if figures]
-    if len(values) > 1:
-        print(
-            f"validation nats_per_token of {len(values)} runs: mean {statistics.mean(values):.4f}, "
-            f"standard deviation {statistics.stdev(values):.4f}"
-        )
-
-
-def _best_figures(run: "TranslationRun") -> dict[str, float]:
-    from ostinato.tasks.run_folder import summarise
-
-    return summarise(run.folder).best
-
-
 def _report(run: "TranslationRun") -> None:
     """The figures, and where everything lies."""
     if not is_first_process():
         return
-    from ostinato.tasks.run_folder import summarise
-
-    summary = summarise(run.folder)
-    if summary.best:
-        print(
-            f"best validation, after update {summary.best_update:,} (its weights are kept): "
-            f"{describe_figures(summary.best)}"
-        )
-    print(f"run:          {run.folder}")
-    if run.figure.is_file():
-        print(f"loss picture: {run.figure}")
-    else:
-        print("no loss picture (it needs: pip install 'ostinato[figures]')", file=sys.stderr)
+    print_best(run)
+    print_places(run)
     print(f"translate:    ostinato translate {run.folder} FILE")
     print(f"judge:        ostinato evaluate {run.folder} --source FILE --target FILE")
