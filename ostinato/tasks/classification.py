@@ -24,9 +24,15 @@ from ostinato.tasks.classification_model import build, build_layer
 from ostinato.tasks.classification_run import ClassificationRun, Prediction
 from ostinato.tasks.classification_settings import ClassificationSettings
 from ostinato.tasks.initial_weights import load_initial_weights
-from ostinato.tasks.losses_picture import draw_losses_of_run
 from ostinato.tasks.run_folder import new_run_folder, refuse_unusable_folder, require_run
-from ostinato.tasks.training_run import build_trainer, load_trained, local_device, set_threads
+from ostinato.tasks.training_run import (
+    build_trainer,
+    load_trained,
+    local_device,
+    set_threads,
+    settings_elsewhere,
+    train_to_the_end,
+)
 from ostinato.training import Journal, Observer, ThroughSamples, choose_device, join_processes
 from ostinato.training.processes import Processes
 
@@ -91,8 +97,7 @@ def resume(
     observer = observer or Observer()
     folder = Path(folder)
     settings = settings_of(folder)
-    changes = {"device": device, "threads": threads, "workers": workers}
-    settings = settings.model_copy(update={k: v for k, v in changes.items() if v is not None})
+    settings = settings_elsewhere(settings, device, threads, workers)
     set_threads(settings.threads)
     where = choose_device(local_device(settings.device))
     with join_processes(where) as processes:
@@ -209,16 +214,7 @@ def _train(
         observer=observer,
         processes=processes,
     )
-    observer.run_started(folder)
-    try:
-        trainer.run(resume=resume)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"stopped; go on with: ostinato resume {folder}") from None
-    finally:
-        if processes.is_first:
-            draw_losses_of_run(folder, settings.unit)
-    if processes.is_first:
-        load_trained(model, folder)
+    train_to_the_end(trainer, model, folder, settings, processes, observer, resume=resume)
     run = ClassificationRun(folder, settings, model.eval(), corpus.codec)
     if processes.is_first and held is not None:
         _draw_judgement(run, evaluate(model, held))

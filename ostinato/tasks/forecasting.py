@@ -21,9 +21,15 @@ from ostinato.tasks.forecasting_live import LIVE
 from ostinato.tasks.forecasting_reading import draw_paths
 from ostinato.tasks.forecasting_run import ForecastingRun
 from ostinato.tasks.forecasting_settings import ForecastingSettings
-from ostinato.tasks.losses_picture import draw_losses_of_run
 from ostinato.tasks.run_folder import new_run_folder, refuse_unusable_folder
-from ostinato.tasks.training_run import build_trainer, load_trained, local_device, set_threads
+from ostinato.tasks.training_run import (
+    build_trainer,
+    load_trained,
+    local_device,
+    set_threads,
+    settings_elsewhere,
+    train_to_the_end,
+)
 from ostinato.training import Journal, Observer, WindowLoss, choose_device, join_processes
 from ostinato.training.processes import Processes
 
@@ -125,10 +131,7 @@ def resume(
         observer: hears of everything that happens.
     """
     folder = Path(folder)
-    changes = {"device": device, "threads": threads, "workers": workers}
-    settings = settings_of(folder).model_copy(
-        update={name: value for name, value in changes.items() if value is not None}
-    )
+    settings = settings_elsewhere(settings_of(folder), device, threads, workers)
     set_threads(settings.threads)
     data = read_data(settings)
     with join_processes(choose_device(local_device(settings.device))) as processes:
@@ -203,16 +206,7 @@ def _train(
         observer=observer,
         processes=processes,
     )
-    observer.run_started(folder)
-    try:
-        trainer.run(resume=resume)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"stopped; go on with: ostinato resume {folder}") from None
-    finally:
-        if processes.is_first:
-            draw_losses_of_run(folder, settings.unit)
-    if processes.is_first:
-        load_trained(model, folder)
+    train_to_the_end(trainer, model, folder, settings, processes, observer, resume=resume)
     run = ForecastingRun(folder, settings, model.eval())
     if processes.is_first:
         # What was carried belongs to weights that are gone.

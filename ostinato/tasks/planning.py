@@ -19,14 +19,20 @@ from ostinato.models.attention_pointing import AttentionPointing
 from ostinato.models.pointer_network import PointerNetwork
 from ostinato.models.pointing_rules import rules_for
 from ostinato.models.recurrent_pointing import RecurrentPointing
-from ostinato.tasks.losses_picture import draw_losses_of_run
 from ostinato.tasks.planning_evaluation import evaluate, network_of, predict, validation
 from ostinato.tasks.planning_folder import describe, fingerprint, settings_of
 from ostinato.tasks.planning_objectives import LabelObjective, PlannerToBeat, RewardObjective
 from ostinato.tasks.planning_run import PlanningRun
 from ostinato.tasks.planning_settings import PlanningSettings
 from ostinato.tasks.run_folder import new_run_folder, refuse_unusable_folder
-from ostinato.tasks.training_run import build_trainer, load_trained, local_device, set_threads
+from ostinato.tasks.training_run import (
+    build_trainer,
+    load_trained,
+    local_device,
+    set_threads,
+    settings_elsewhere,
+    train_to_the_end,
+)
 from ostinato.training import Journal, Observer, choose_device, join_processes
 from ostinato.training.processes import Processes
 
@@ -130,8 +136,7 @@ def resume(
     observer = observer or Observer()
     folder = Path(folder)
     settings = settings_of(folder)
-    changes = {"device": device, "threads": threads, "workers": workers}
-    settings = settings.model_copy(update={k: v for k, v in changes.items() if v is not None})
+    settings = settings_elsewhere(settings, device, threads, workers)
     set_threads(settings.threads)
     where = choose_device(local_device(settings.device))
     with join_processes(where) as processes:
@@ -256,14 +261,5 @@ def _train(
         observer=observer,
         processes=processes,
     )
-    observer.run_started(folder)
-    try:
-        trainer.run(resume=resume)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"stopped; go on with: ostinato resume {folder}") from None
-    finally:
-        if processes.is_first:
-            draw_losses_of_run(folder, settings.unit)
-    if processes.is_first:
-        load_trained(model, folder)
+    train_to_the_end(trainer, model, folder, settings, processes, observer, resume=resume)
     return PlanningRun(folder, settings, network_of(model).eval())

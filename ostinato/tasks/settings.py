@@ -143,6 +143,11 @@ class TrainingSettings(CheckedModel):
         None, description="Run whose weights this one starts from (fine-tuning). None: random ones."
     )
 
+    @property
+    def unit(self) -> str:
+        """What a loss is of, in the singular."""
+        raise NotImplementedError
+
     @model_validator(mode="after")
     def _refuse_what_cannot_be(self) -> Self:
         if self.updates is not None and self.epochs is not None:

@@ -13,7 +13,6 @@ from ostinato.data.tagging.codec import TagCodec
 from ostinato.errors import MissingExtraError, SettingsError
 from ostinato.models import Tagger
 from ostinato.tasks.initial_weights import load_initial_weights
-from ostinato.tasks.losses_picture import draw_losses_of_run
 from ostinato.tasks.run_folder import new_run_folder, refuse_unusable_folder, require_run
 from ostinato.tasks.tagging_corpus import CODEC, TaggingCorpus, prepare, prepare_again
 from ostinato.tasks.tagging_evaluation import (
@@ -26,7 +25,14 @@ from ostinato.tasks.tagging_folder import describe, settings_of
 from ostinato.tasks.tagging_model import EMBEDDING_SIZE, build, put_vectors
 from ostinato.tasks.tagging_run import TaggingRun
 from ostinato.tasks.tagging_settings import TaggingSettings
-from ostinato.tasks.training_run import build_trainer, load_trained, local_device, set_threads
+from ostinato.tasks.training_run import (
+    build_trainer,
+    load_trained,
+    local_device,
+    set_threads,
+    settings_elsewhere,
+    train_to_the_end,
+)
 from ostinato.training import Journal, Observer, ThroughLabels, choose_device, join_processes
 from ostinato.training.processes import Processes
 
@@ -91,8 +97,7 @@ def resume(
     observer = observer or Observer()
     folder = Path(folder)
     settings = settings_of(folder)
-    changes = {"device": device, "threads": threads, "workers": workers}
-    settings = settings.model_copy(update={k: v for k, v in changes.items() if v is not None})
+    settings = settings_elsewhere(settings, device, threads, workers)
     set_threads(settings.threads)
     where = choose_device(local_device(settings.device))
     with join_processes(where) as processes:
@@ -212,16 +217,7 @@ def _train(
         observer=observer,
         processes=processes,
     )
-    observer.run_started(folder)
-    try:
-        trainer.run(resume=resume)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"stopped; go on with: ostinato resume {folder}") from None
-    finally:
-        if processes.is_first:
-            draw_losses_of_run(folder, settings.unit)
-    if processes.is_first:
-        load_trained(model, folder)
+    train_to_the_end(trainer, model, folder, settings, processes, observer, resume=resume)
     run = TaggingRun(folder, settings, model.eval(), corpus.codec)
     if processes.is_first and held is not None:
         _draw_labels(run, evaluate(model, *held))

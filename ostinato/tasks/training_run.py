@@ -4,12 +4,13 @@ import math
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
 from ostinato.errors import CheckpointError
+from ostinato.tasks.losses_picture import draw_losses_of_run
 from ostinato.tasks.settings import TrainingSettings
 from ostinato.training import (
     Averaging,
@@ -24,6 +25,8 @@ from ostinato.training import (
     build_optimiser,
     load_model_weights,
 )
+
+Settings = TypeVar("Settings", bound=TrainingSettings)
 
 DEFAULT_EPOCHS = 10
 VALIDATIONS = 10
@@ -42,6 +45,14 @@ def local_device(name: str) -> str:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         return f"cuda:{os.environ['LOCAL_RANK']}"
     return name
+
+
+def settings_elsewhere(
+    settings: Settings, device: str | None, threads: int | None, workers: int | None
+) -> Settings:
+    """The settings of a run that goes on, with what may differ this time; None: as before."""
+    changes = {"device": device, "threads": threads, "workers": workers}
+    return settings.model_copy(update={k: v for k, v in changes.items() if v is not None})
 
 
 def build_trainer(
@@ -124,6 +135,33 @@ def build_optimisation(settings: TrainingSettings, model: nn.Module, updates: in
     if settings.optimiser == "asgd":
         averaging = Averaging(model, settings.averaging_patience)
     return Optimisation(optimiser, schedule, averaging)
+
+
+def train_to_the_end(
+    trainer: Trainer,
+    model: nn.Module,
+    folder: Path,
+    settings: TrainingSettings,
+    processes: Processes,
+    observer: Observer,
+    *,
+    resume: bool,
+) -> None:
+    """Train, draw the losses, and let the model of the first process be the best of the run.
+
+    Raises:
+        KeyboardInterrupt: stopped; the message says how to go on.
+    """
+    observer.run_started(folder)
+    try:
+        trainer.run(resume=resume)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"stopped; go on with: ostinato resume {folder}") from None
+    finally:
+        if processes.is_first:
+            draw_losses_of_run(folder, settings.unit)
+    if processes.is_first:
+        load_trained(model, folder)
 
 
 def load_trained(model: nn.Module, run: Path) -> dict[str, Any]:

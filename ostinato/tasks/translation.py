@@ -10,9 +10,15 @@ import torch
 
 from ostinato.data import BatchLimits, PairBatches, PairPart
 from ostinato.tasks.initial_weights import load_initial_weights
-from ostinato.tasks.losses_picture import draw_losses_of_run
 from ostinato.tasks.run_folder import new_run_folder, refuse_unusable_folder, require_run
-from ostinato.tasks.training_run import build_trainer, load_trained, local_device, set_threads
+from ostinato.tasks.training_run import (
+    build_trainer,
+    load_trained,
+    local_device,
+    set_threads,
+    settings_elsewhere,
+    train_to_the_end,
+)
 from ostinato.tasks.translating import Translation, predict
 from ostinato.tasks.translation_corpus import (
     TranslationCorpus,
@@ -90,8 +96,7 @@ def resume(
     observer = observer or Observer()
     folder = Path(folder)
     settings = settings_of(folder)
-    changes = {"device": device, "threads": threads, "workers": workers}
-    settings = settings.model_copy(update={k: v for k, v in changes.items() if v is not None})
+    settings = settings_elsewhere(settings, device, threads, workers)
     set_threads(settings.threads)
     where = choose_device(local_device(settings.device))
     with join_processes(where) as processes:
@@ -205,16 +210,7 @@ def _train(
         observer=observer,
         processes=processes,
     )
-    observer.run_started(folder)
-    try:
-        trainer.run(resume=resume)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"stopped; go on with: ostinato resume {folder}") from None
-    finally:
-        if processes.is_first:
-            draw_losses_of_run(folder, settings.unit)
-    if processes.is_first:
-        load_trained(model, folder)
+    train_to_the_end(trainer, model, folder, settings, processes, observer, resume=resume)
     return TranslationRun(folder, settings, model.eval(), corpus.codec)
 
 
