@@ -68,12 +68,6 @@ class Loop:
 
     def run(self, given: Sequence[Tensor]) -> dict[str, Tensor]:
         """The memory of the loop, after it. To be called where no gradient is recorded."""
-        memory, forward = self.prepare(given)
-        forward.run()
-        return memory
-
-    def prepare(self, given: Sequence[Tensor]) -> tuple[dict[str, Tensor], Any]:
-        """The memory of the loop before it, and the pass that is to run."""
         layout = self.layout
         inputs, states, initials, _ = self.split(given)
         return self.recurrence.forward(
@@ -141,13 +135,6 @@ class Loop:
         incoming: Sequence[Tensor | None],
     ) -> list[Tensor | None]:
         """The gradients of all that was given, from those of the results. It uses the memory up."""
-        self.prepare_gradients(memory, incoming).run()
-        return self.finished_gradients(memory)
-
-    def prepare_gradients(
-        self, memory: dict[str, Tensor], incoming: Sequence[Tensor | None]
-    ) -> Any:
-        """The backward pass that is to run."""
         layout, count = self.layout, self.count
         like = memory["X"]
         widths = self.kind.stages.traced.state_widths
@@ -158,7 +145,7 @@ class Loop:
             return layout.gather(gradient)
 
         last, every = incoming[1 : 1 + count], incoming[1 + count :]
-        return self.recurrence.backward(
+        found = self.recurrence.backward(
             layout,
             memory,
             rows(incoming[0], self.kind.stages.traced.output.width),
@@ -168,10 +155,6 @@ class Loop:
                 for number, each in enumerate(zip(every, widths, strict=False))
             },
         )
-
-    def finished_gradients(self, memory: dict[str, Tensor]) -> list[Tensor | None]:
-        """What the backward pass left."""
-        layout, found = self.layout, self.recurrence.gradients(memory)
         if self.watch is not None:
             for part, gradient in enumerate(self.recurrence.watched(layout, memory)):
                 self.watch.whole(part, layout.scatter(gradient))
@@ -179,7 +162,7 @@ class Loop:
         states = [layout.restore(gradient) for gradient in found.states]
         initials: list[Tensor | None] = [layout.restore(gradient) for gradient in found.initials]
         if self.kind.form.resets and not initials:
-            initials = [None] * self.count
+            initials = [None] * count
         return [inputs, *states, *initials, *map(found.parameters.get, self.kind.shapes)]
 
 

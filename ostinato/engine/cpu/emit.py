@@ -253,7 +253,7 @@ class _Emitter:
         with writer.loop(low, high) as place:
             back = writer.subtract(writer.add(low, writer.subtract(high, 1)), place)
             tile = writer.assign(f"select i1 {upward}, i64 {place}, i64 {back}")
-            offset = writer.multiply(tile, _panel_numbers(kernel, size))
+            offset = writer.multiply(tile, kernel.panel_rows(size) * kernel.width)
             panel = writer.at(self._pointer(panels.name), offset)
             result = writer.at(self._pointer(panels.scratch), writer.multiply(tile, kernel.width))
             writer.do(
@@ -577,11 +577,6 @@ def _panels(
         kernel = Kernel(target, vectors, operand)
         found.append(Panels(product, kernel, -(-columns // kernel.width)))
     return found
-
-
-def _panel_numbers(kernel: Kernel, size: int) -> int:
-    """Words of a number's size from one panel to the next; bfloat16 numbers share one by two."""
-    return (size if kernel.operand == "same" else -(-size // 2)) * kernel.width
 
 
 _BINARY = {

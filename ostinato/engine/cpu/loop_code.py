@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ostinato.engine.cpu.division import Division, divide
-from ostinato.engine.cpu.emit import FIELDS, Emitted, Panels, emit
+from ostinato.engine.cpu.emit import FIELDS, Emitted, emit
 from ostinato.engine.cpu.machine_code import MachineCode
 from ostinato.engine.cpu.panels import Lies, Operand, packing_stage
 from ostinato.engine.cpu.plan import At, Job, Stage, Word
@@ -72,7 +72,8 @@ class LoopCode:
         stages, places = [], dict[str, At]()
         for panels in self.emitted.panels:
             size, columns = panels.product.label.shape
-            places[panels.name] = room.take(self._panel_bytes(panels, size))
+            numbers = panels.columns * panels.kernel.panel_rows(size)
+            places[panels.name] = room.take(numbers * self.target.scalar_bytes)
             weight = lies_of(panels.product.label, shapes, self.target)
             to = places[panels.name]
             stages.append(packing_stage(panels.kernel, weight, to, size, columns, jobs))
@@ -137,10 +138,6 @@ class LoopCode:
         """Room for each group of samples, and the distance from one to the next."""
         size = -(-size // _LINE) * _LINE
         return room.take(size * groups), size
-
-    def _panel_bytes(self, panels: Panels, size: int) -> int:
-        words = size if panels.kernel.operand == "same" else -(-size // 2)
-        return panels.columns * words * self.target.scalar_bytes
 
     def _functions(self) -> dict[str, int]:
         """Where the machine code lies that the loop calls, by name."""

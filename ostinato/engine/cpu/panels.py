@@ -88,6 +88,10 @@ class Kernel:
         """Weights become numbers of 32 bits as they are read, and rows stay what they are."""
         return self.operand == "bfloat16" and not self.rounds_rows
 
+    def panel_rows(self, size: int) -> int:
+        """Rows of a panel of a matrix (size, columns): one a row, or one for each pair of rows."""
+        return size if self.operand == "same" else -(-size // 2)
+
     def rounded_stride(self, size: int) -> int:
         """Elements between two rows of `size` numbers as `SYMBOL_round` writes them."""
         return -(-size // (2 * self.target.lanes)) * 2 * self.target.lanes
@@ -137,7 +141,7 @@ def packing_stage(
     """
     number = kernel.target.scalar_bytes
     tiles = -(-columns // kernel.width)
-    groups = size if kernel.operand == "same" else -(-size // 2)
+    groups = kernel.panel_rows(size)
     cuts = [tiles * job // min(jobs, tiles) for job in range(min(jobs, tiles) + 1)]
     across = kernel.width * number * (1 if weight.along == "rows" else weight.stride)
     pack_job = _packing_code(kernel, weight.along).address("pack_job")

@@ -46,16 +46,6 @@ class Prepared(NamedTuple):
     buffers: tuple[Buffer, ...]
 
 
-class Pending(NamedTuple):
-    """A pass that is ready to run: its plan and the parts of memory that it works on."""
-
-    plan: Plan
-    memory: Memory
-
-    def run(self) -> None:
-        self.plan.run({part: tensor.data_ptr() for part, tensor in self.memory.items()})
-
-
 class CompiledRecurrence:
     """A traced step, compiled for the whole loop over time.
 
@@ -101,8 +91,8 @@ class CompiledRecurrence:
         states: Sequence[Tensor],
         parameters: Mapping[str, Tensor],
         given: Mapping[str, Tensor],
-    ) -> tuple[Memory, "Pending"]:
-        """Prepare the loop.
+    ) -> Memory:
+        """Run the loop.
 
         Args:
             layout: where rows lie.
@@ -112,7 +102,7 @@ class CompiledRecurrence:
             given: the other buffers of the traced form: R, I0, ..., M, K0, ...
 
         Returns:
-            The memory of the loop, from which `output` and `states` read once the pass has run.
+            The memory of the loop, from which `output` and `states` read.
         """
         memory: Memory = {"X": inputs, **given}
         for name, tensor in parameters.items():
@@ -122,7 +112,8 @@ class CompiledRecurrence:
             rows[layout.initial_row : layout.initial_row + layout.samples] = state
             memory[f"S{number}"] = rows
         self._know(parameters)
-        return memory, self._pending(self._forward_plan(layout.extent), layout, memory)
+        self._run(self._forward_plan(layout.extent), layout, memory)
+        return memory
 
     def _plan_forward(self, extent: Extent) -> Prepared:
         room = Room()
@@ -156,8 +147,8 @@ class CompiledRecurrence:
         output_gradient: Tensor,
         state_gradients: Sequence[Tensor | None],
         given: Mapping[str, Tensor],
-    ) -> "Pending":
-        """Prepare the loop back through time. It uses the memory up.
+    ) -> Gradients:
+        """Run the loop back through time. It uses the memory up.
 
         Args:
             layout: of the forward pass.
@@ -166,9 +157,6 @@ class CompiledRecurrence:
             state_gradients: of the final state, each (samples, width), in the layout's order; None
                 where nothing comes in.
             given: G0, ...: (rows, width), what comes in for the states after each step.
-
-        Returns:
-            The pass; once it has run, `gradients` finds what it gave.
         """
         memory |= {"GO": output_gradient, **given}
         for number, gradient in enumerate(state_gradients):
@@ -177,11 +165,8 @@ class CompiledRecurrence:
             for name in self._read_before():
                 memory[f"before {name}"] = layout.before(memory[name])
         self._new_gradients(layout, memory)
-        return self._pending(self._backward_plan(layout.extent), layout, memory)
-
-    def gradients(self, memory: Memory) -> Gradients:
-        """What a backward pass left in the memory."""
-        count = len(self.traced.state_widths)
+        self._run(self._backward_plan(layout.extent), layout, memory)
+        count = len(state_gradients)
         return Gradients(
             memory.get(self._input_gradient),
             [memory[f"D{number}"][1] for number in range(count)],
@@ -327,7 +312,7 @@ class CompiledRecurrence:
         buffers = [self.stages.buffers[name] for name in plan.parts if name in self.stages.buffers]
         return Prepared(plan, room.bytes, tuple(buffers))
 
-    def _pending(self, prepared: Prepared, layout: Layout, memory: Memory) -> "Pending":
+    def _run(self, prepared: Prepared, layout: Layout, memory: Memory) -> None:
         plan, room, buffers = prepared
         for buffer in buffers:
             if buffer.name not in memory:
@@ -336,8 +321,12 @@ class CompiledRecurrence:
             "room": torch.empty(room, dtype=torch.uint8, device="cpu"),
             "tables": layout.tables,
         }
-        held = {part: given[part] if part in given else memory[part] for part in plan.parts}
-        return Pending(plan, held)
+        plan.run(
+            {
+                part: (given[part] if part in given else memory[part]).data_ptr()
+                for part in plan.parts
+            }
+        )
 
     def _new(self, buffer: Buffer, layout: Layout) -> Tensor:
         first = {
