@@ -14,9 +14,9 @@ import torch
 from peers.turns import rounds_of
 
 from ostinato.models import rules_for
-from ostinato.tasks.planning import build, prepare
-from ostinato.tasks.planning_objectives import LabelObjective
-from ostinato.tasks.planning_settings import PlanningSettings
+from ostinato.tasks.planning.objectives import LabelObjective
+from ostinato.tasks.planning.settings import PlanningSettings
+from ostinato.tasks.planning.task import build, prepare
 
 CASES = (
     ("sort", "10"),

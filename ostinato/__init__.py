@@ -70,12 +70,12 @@ if TYPE_CHECKING:
         stack,
         unstack,
     )
-    from ostinato.tasks.classification import load_classifier, train_classification
-    from ostinato.tasks.forecasting import load_forecaster, train_forecasting
-    from ostinato.tasks.planning import load_planner, train_planning
-    from ostinato.tasks.tagging import load_tagger, train_tagging
-    from ostinato.tasks.text import load_run, train_text
-    from ostinato.tasks.translation import load_translator, train_translation
+    from ostinato.tasks.classification.task import load_classifier, train_classification
+    from ostinato.tasks.forecasting.task import load_forecaster, train_forecasting
+    from ostinato.tasks.planning.task import load_planner, train_planning
+    from ostinato.tasks.tagging.task import load_tagger, train_tagging
+    from ostinato.tasks.text.task import load_run, train_text
+    from ostinato.tasks.translation.task import load_translator, train_translation
 
 _HOMES = {
     "ostinato.cells": (
@@ -140,12 +140,12 @@ _HOMES = {
         "stack",
         "unstack",
     ),
-    "ostinato.tasks.classification": ("load_classifier", "train_classification"),
-    "ostinato.tasks.forecasting": ("load_forecaster", "train_forecasting"),
-    "ostinato.tasks.planning": ("load_planner", "train_planning"),
-    "ostinato.tasks.tagging": ("load_tagger", "train_tagging"),
-    "ostinato.tasks.text": ("load_run", "train_text"),
-    "ostinato.tasks.translation": ("load_translator", "train_translation"),
+    "ostinato.tasks.classification.task": ("load_classifier", "train_classification"),
+    "ostinato.tasks.forecasting.task": ("load_forecaster", "train_forecasting"),
+    "ostinato.tasks.planning.task": ("load_planner", "train_planning"),
+    "ostinato.tasks.tagging.task": ("load_tagger", "train_tagging"),
+    "ostinato.tasks.text.task": ("load_run", "train_text"),
+    "ostinato.tasks.translation.task": ("load_translator", "train_translation"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -23,12 +23,12 @@ from ostinato.cli.train import ResumeArguments
 from ostinato.cli.trainings import print_best, print_means, print_places, train_seeds
 from ostinato.data.classification.reading import STANDARD_INPUT, SampleFormat
 from ostinato.errors import SettingsError
-from ostinato.tasks.classification_settings import ClassificationSettings
+from ostinato.tasks.classification.settings import ClassificationSettings
 from ostinato.tasks.settings import CheckedModel
 
 if TYPE_CHECKING:
     from ostinato.data.classification.samples import Samples
-    from ostinato.tasks.classification import ClassificationRun, Prediction
+    from ostinato.tasks.classification.task import ClassificationRun, Prediction
 
 SamplesFile = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
 _TEXTS_AT_ONCE = 512
@@ -101,7 +101,7 @@ def predict(arguments: list[str]) -> None:
         description="Let a run's classifier tell the class of each sample: class, tab, "
         "probability; a line a sample, in the order of the file.",
     )
-    from ostinato.tasks import classification
+    from ostinato.tasks.classification import task as classification
 
     run = classification.load_classifier(options.run, device=options.device)
     if options.every_step and run.settings.bidirectional:
@@ -126,7 +126,7 @@ def resume_classification(options: ResumeArguments) -> None:
     """Go on with a classifier."""
     refuse_options(options, "classification", "cell")
     from ostinato.cli.progress import watch_run
-    from ostinato.tasks import classification
+    from ostinato.tasks.classification import task as classification
 
     with watch_run("sample") as observer:
         run = classification.resume(
@@ -145,7 +145,7 @@ def evaluate_classification(options: EvaluateArguments) -> None:
     if len(options.data) > 1:
         raise SettingsError(f"give one file of samples, got {len(options.data)}")
     from ostinato.cli.progress import watch_run
-    from ostinato.tasks import classification
+    from ostinato.tasks.classification import task as classification
 
     data = options.data[0] if options.data else None
     with watch_run("sample") as observer:
@@ -203,7 +203,7 @@ def _print_step(sample: int, step: int, one: "Prediction", as_json: bool) -> Non
 
 def _train_one(settings: ClassificationSettings) -> "ClassificationRun":
     from ostinato.cli.progress import watch_run
-    from ostinato.tasks import classification
+    from ostinato.tasks.classification import task as classification
 
     with watch_run(settings.unit) as observer:
         return classification.train(settings, observer)

@@ -71,7 +71,7 @@ def evaluate_text(options: EvaluateArguments) -> None:
     """Print how well a language model predicts a text."""
     refuse_options(options, "text", "figure", *TRANSLATION_OPTIONS)
     from ostinato.cli.progress import unit_of, watch_run
-    from ostinato.tasks import text
+    from ostinato.tasks.text import task as text
 
     with watch_run(unit_of(options.run)) as observer:
         run = text.load_run(options.run, cell=options.cell, device=options.device)

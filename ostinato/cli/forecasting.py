@@ -16,12 +16,12 @@ from ostinato.cli.tasks_of_runs import refuse_options
 from ostinato.cli.train import ResumeArguments
 from ostinato.cli.trainings import print_best, print_places, settings_of_seeds
 from ostinato.errors import SettingsError
-from ostinato.tasks.forecasting_settings import ForecastingSettings
+from ostinato.tasks.forecasting.settings import ForecastingSettings
 from ostinato.tasks.settings import CheckedModel
 
 if TYPE_CHECKING:
-    from ostinato.tasks.forecasting import ForecastingRun
-    from ostinato.tasks.forecasting_run import SeriesForecast
+    from ostinato.tasks.forecasting.run import SeriesForecast
+    from ostinato.tasks.forecasting.task import ForecastingRun
 
 RowsFile = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
 _BASELINES = {"last_value": "last value", "seasonal_naive": "seasonal naive"}
@@ -156,7 +156,7 @@ def resume_forecasting(options: ResumeArguments) -> None:
     """Go on with a forecaster."""
     refuse_options(options, "forecasting", "cell")
     from ostinato.cli.progress import watch_run
-    from ostinato.tasks import forecasting
+    from ostinato.tasks.forecasting import task as forecasting
 
     with watch_run("value") as observer:
         run = forecasting.resume(
@@ -208,7 +208,7 @@ def _refuse_figure(figure: Path | None) -> None:
 
 
 def _load(run: Path, device: str) -> "ForecastingRun":
-    from ostinato.tasks.forecasting import load_forecaster
+    from ostinato.tasks.forecasting.task import load_forecaster
 
     return load_forecaster(run, device=device)
 
@@ -241,7 +241,7 @@ def _write(run: "ForecastingRun", found: "list[SeriesForecast]", file: Any) -> N
 
 def _train_one(settings: ForecastingSettings) -> "ForecastingRun":
     from ostinato.cli.progress import watch_run
-    from ostinato.tasks import forecasting
+    from ostinato.tasks.forecasting import task as forecasting
 
     with watch_run(settings.unit) as observer:
         return forecasting.train(settings, observer)

@@ -59,7 +59,7 @@ def generate(arguments: list[str]) -> None:
     _refuse_what_greedy_ignores(options)
     prompt = _standard_input() if options.prompt == "-" else options.prompt or ""
     from ostinato.decoding import Sampling
-    from ostinato.tasks import text
+    from ostinato.tasks.text import task as text
 
     run = text.load_run(options.run, cell=options.cell, device=options.device)
     _tell_of_unknown_tokens(prompt, run.tokeniser)

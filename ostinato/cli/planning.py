@@ -15,12 +15,12 @@ from ostinato.cli.tasks_of_runs import refuse_options
 from ostinato.cli.train import ResumeArguments
 from ostinato.cli.trainings import print_best, print_means, print_places, train_seeds
 from ostinato.errors import SettingsError
-from ostinato.tasks.planning_settings import PlanningSettings
+from ostinato.tasks.planning.settings import PlanningSettings
 from ostinato.tasks.settings import CheckedModel
 
 if TYPE_CHECKING:
     from ostinato.data.planning.problems import Answer
-    from ostinato.tasks.planning import PlanningRun
+    from ostinato.tasks.planning.task import PlanningRun
 
 PointsFile = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="POINTS.csv")]
 
@@ -88,7 +88,7 @@ def plan(arguments: list[str]) -> None:
     if options.figure is not None and options.figure.suffix.lower() != ".png":
         raise SettingsError(f"--figure writes PNG: name it OUT.png, not {options.figure.name}")
     from ostinato.data.planning.points_file import read_points
-    from ostinato.tasks import planning
+    from ostinato.tasks.planning import task as planning
 
     run = planning.load_planner(options.run, device=options.device)
     points = read_points(options.points, run.problem)
@@ -97,7 +97,7 @@ def plan(arguments: list[str]) -> None:
     )
     _print_answer(answer)
     if options.figure is not None:
-        from ostinato.tasks.planning_figure import draw_beside_best
+        from ostinato.tasks.planning.figure import draw_beside_best
 
         told = draw_beside_best(run.problem, points, answer, options.figure)
         print(f"{told}: {options.figure}", file=sys.stderr)
@@ -107,8 +107,8 @@ def resume_planning(options: ResumeArguments) -> None:
     """Go on with a planner."""
     refuse_options(options, "planning", "cell")
     from ostinato.cli.progress import watch_run
-    from ostinato.tasks import planning
-    from ostinato.tasks.planning_folder import settings_of
+    from ostinato.tasks.planning import task as planning
+    from ostinato.tasks.planning.folder import settings_of
 
     with watch_run(settings_of(options.run).unit) as observer:
         run = planning.resume(
@@ -127,7 +127,7 @@ def evaluate_planning(options: EvaluateArguments) -> None:
     if len(options.data) > 1:
         raise SettingsError(f"give one file of instances, got {len(options.data)}")
     from ostinato.cli.progress import watch_run
-    from ostinato.tasks import planning
+    from ostinato.tasks.planning import task as planning
 
     data = options.data[0] if options.data else None
     with watch_run("pointer") as observer:
@@ -160,7 +160,7 @@ def _print_answer(answer: "Answer") -> None:
 
 def _train_one(settings: PlanningSettings) -> "PlanningRun":
     from ostinato.cli.progress import watch_run
-    from ostinato.tasks import planning
+    from ostinato.tasks.planning import task as planning
 
     with watch_run(settings.unit) as observer:
         return planning.train(settings, observer)

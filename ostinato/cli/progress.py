@@ -15,7 +15,7 @@ from rich.text import Text
 from ostinato.cli.figures import decimal, duration, size
 from ostinato.cli.processes import is_first_process
 from ostinato.tasks.run_folder import CONFIG, require_run
-from ostinato.tasks.text_settings import UNITS, TextSettings
+from ostinato.tasks.text.settings import UNITS, TextSettings
 from ostinato.tasks.toml import read_toml
 from ostinato.training.observer import Observer
 

@@ -22,11 +22,11 @@ from ostinato.cli.train import ResumeArguments
 from ostinato.cli.trainings import print_best, print_means, print_places, train_seeds
 from ostinato.errors import DataError, SettingsError
 from ostinato.tasks.settings import CheckedModel
-from ostinato.tasks.tagging_settings import TaggingSettings
+from ostinato.tasks.tagging.settings import TaggingSettings
 
 if TYPE_CHECKING:
     from ostinato.data.tagging.sentences import Sentence
-    from ostinato.tasks.tagging import TaggingRun
+    from ostinato.tasks.tagging.task import TaggingRun
 
 SentencesFile = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
 _SENTENCES_AT_ONCE = 512
@@ -97,7 +97,7 @@ def tag(arguments: list[str]) -> None:
     )
     if options.token_column is not None and options.format in ("text", "tokens"):
         raise SettingsError(f"token_column is for files with columns, not for {options.format}")
-    from ostinato.tasks import tagging
+    from ostinato.tasks.tagging import task as tagging
 
     run = tagging.load_tagger(options.run, device=options.device)
     waiting, first = _sentences(options), True
@@ -115,7 +115,7 @@ def resume_tagging(options: ResumeArguments) -> None:
     """Go on with a tagger."""
     refuse_options(options, "tagging", "cell")
     from ostinato.cli.progress import watch_run
-    from ostinato.tasks import tagging
+    from ostinato.tasks.tagging import task as tagging
 
     with watch_run("token") as observer:
         run = tagging.resume(
@@ -134,7 +134,7 @@ def evaluate_tagging(options: EvaluateArguments) -> None:
     if len(options.data) > 1:
         raise SettingsError(f"give one file of sentences, got {len(options.data)}")
     from ostinato.cli.progress import watch_run
-    from ostinato.tasks import tagging
+    from ostinato.tasks.tagging import task as tagging
 
     data = options.data[0] if options.data else None
     with watch_run("token") as observer:
@@ -190,7 +190,7 @@ def _lines(file: str) -> Iterator[str]:
 
 def _train_one(settings: TaggingSettings) -> "TaggingRun":
     from ostinato.cli.progress import watch_run
-    from ostinato.tasks import tagging
+    from ostinato.tasks.tagging import task as tagging
 
     with watch_run(settings.unit) as observer:
         return tagging.train(settings, observer)

@@ -10,10 +10,10 @@ from ostinato.cli.processes import is_first_process
 from ostinato.cli.tasks_of_runs import resume_for
 from ostinato.cli.trainings import print_best, print_means, print_places, train_seeds
 from ostinato.tasks.settings import CheckedModel
-from ostinato.tasks.text_settings import TextSettings
+from ostinato.tasks.text.settings import TextSettings
 
 if TYPE_CHECKING:
-    from ostinato.tasks.text import Run
+    from ostinato.tasks.text.task import Run
 
 _SAMPLE_CHARACTERS = 200
 _TOLD = ("bits_per_character", "bits_per_token", "nats_per_token", "perplexity")
@@ -77,7 +77,7 @@ def resume(arguments: list[str]) -> None:
 def resume_text(options: ResumeArguments) -> None:
     """Go on with a language model."""
     from ostinato.cli.progress import unit_of, watch_run
-    from ostinato.tasks import text
+    from ostinato.tasks.text import task as text
 
     with watch_run(unit_of(options.run)) as observer:
         run = text.resume(
@@ -93,7 +93,7 @@ def resume_text(options: ResumeArguments) -> None:
 
 def _train_one(settings: TextSettings) -> "Run":
     from ostinato.cli.progress import watch_run
-    from ostinato.tasks import text
+    from ostinato.tasks.text import task as text
 
     with watch_run(settings.unit) as observer:
         return text.train(settings, observer)

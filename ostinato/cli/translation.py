@@ -18,11 +18,11 @@ from ostinato.cli.train import ResumeArguments
 from ostinato.cli.trainings import print_best, print_means, print_places, train_seeds
 from ostinato.errors import DataError, SettingsError
 from ostinato.tasks.settings import CheckedModel
-from ostinato.tasks.translation_settings import TranslationSettings
+from ostinato.tasks.translation.settings import TranslationSettings
 
 if TYPE_CHECKING:
-    from ostinato.tasks.translating import Translation
-    from ostinato.tasks.translation import TranslationRun
+    from ostinato.tasks.translation.task import TranslationRun
+    from ostinato.tasks.translation.translating import Translation
 
 LinesFile = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
 _LINES_AT_ONCE = 1024
@@ -109,7 +109,7 @@ def translate(arguments: list[str]) -> None:
     if options.alignments is not None:
         _refuse_full_folder(options.alignments)
     from ostinato.decoding import Beam
-    from ostinato.tasks import translation
+    from ostinato.tasks.translation import task as translation
 
     beam = Beam(options.beam_size, options.best, options.length_penalty, 0, options.unrepeated)
     run = translation.load_translator(options.run, device=options.device)
@@ -135,7 +135,7 @@ def resume_translation(options: ResumeArguments) -> None:
     """Go on with a translation model."""
     refuse_options(options, "translation", "cell")
     from ostinato.cli.progress import watch_run
-    from ostinato.tasks import translation
+    from ostinato.tasks.translation import task as translation
 
     with watch_run("token") as observer:
         run = translation.resume(
@@ -164,7 +164,7 @@ def evaluate_translation(options: EvaluateArguments) -> None:
     from ostinato.cli.progress import watch_run
     from ostinato.data import read_pairs
     from ostinato.decoding import Beam
-    from ostinato.tasks import translation
+    from ostinato.tasks.translation import task as translation
 
     beam_size = options.beam_size or _BEAM_SIZE
     with watch_run("sentence") as observer:
@@ -240,7 +240,7 @@ def _draw(one: "Translation", name: Path) -> None:
 
 def _train_one(settings: TranslationSettings) -> "TranslationRun":
     from ostinato.cli.progress import watch_run
-    from ostinato.tasks import translation
+    from ostinato.tasks.translation import task as translation
 
     with watch_run(settings.unit) as observer:
         return translation.train(settings, observer)

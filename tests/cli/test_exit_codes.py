@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import ostinato.tasks.text
+import ostinato.tasks.text.task
 from ostinato.cli.main import main
 from ostinato.errors import DataError, MissingExtraError, TrainingError
 from ostinato.training import Interrupted
@@ -52,7 +52,7 @@ def _main_when_training_raises(error: BaseException, monkeypatch: pytest.MonkeyP
     def train(settings, observer):
         raise error
 
-    monkeypatch.setattr(ostinato.tasks.text, "train", train)
+    monkeypatch.setattr(ostinato.tasks.text.task, "train", train)
     return main(["train", "text", "--data", "a"])
 
 
@@ -85,7 +85,7 @@ def test_termination_outside_training_ends_in_order(monkeypatch: pytest.MonkeyPa
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(5)
 
-    monkeypatch.setattr(ostinato.tasks.text, "train", train)
+    monkeypatch.setattr(ostinato.tasks.text.task, "train", train)
     before = signal.getsignal(signal.SIGTERM)
     assert main(["train", "text", "--data", "a"]) == 143
     assert closed == [True]

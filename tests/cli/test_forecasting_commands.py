@@ -10,8 +10,8 @@ import torch
 
 from ostinato.checkpoint import load_checkpoint
 from ostinato.cli.main import main
-from ostinato.tasks.forecasting import load_forecaster, resume, train
-from ostinato.tasks.forecasting_settings import ForecastingSettings
+from ostinato.tasks.forecasting.settings import ForecastingSettings
+from ostinato.tasks.forecasting.task import load_forecaster, resume, train
 
 HEADER = "t,v,w,open\n"
 SMALL = {

@@ -7,9 +7,9 @@ import pytest
 
 from ostinato.cli.commands import COMMANDS
 from ostinato.cli.main import main
-from ostinato.tasks.forecasting_settings import ForecastingSettings
-from ostinato.tasks.planning_settings import PlanningSettings
-from ostinato.tasks.text_settings import TextSettings
+from ostinato.tasks.forecasting.settings import ForecastingSettings
+from ostinato.tasks.planning.settings import PlanningSettings
+from ostinato.tasks.text.settings import TextSettings
 
 TASKS = {"text": TextSettings, "planning": PlanningSettings, "forecasting": ForecastingSettings}
 

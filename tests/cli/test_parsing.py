@@ -7,7 +7,7 @@ import pytest
 from ostinato.cli.parsing import defaults_from_config, gather_repeated, parse
 from ostinato.cli.train import TrainTextArguments
 from ostinato.errors import SettingsError
-from ostinato.tasks.text_settings import TextSettings
+from ostinato.tasks.text.settings import TextSettings
 
 
 def _settings(*arguments: str) -> TextSettings:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ostinato.errors import SettingsError
-from ostinato.tasks.text_settings import TextSettings
+from ostinato.tasks.text.settings import TextSettings
 from ostinato.tasks.toml import read_toml, write_toml
 
 

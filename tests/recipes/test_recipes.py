@@ -10,9 +10,9 @@ from types import ModuleType
 import pytest
 import torch
 
-from ostinato.tasks.planning_settings import PlanningSettings
-from ostinato.tasks.tagging_settings import TaggingSettings
-from ostinato.tasks.text_settings import TextSettings
+from ostinato.tasks.planning.settings import PlanningSettings
+from ostinato.tasks.tagging.settings import TaggingSettings
+from ostinato.tasks.text.settings import TextSettings
 
 Load = Callable[[str], ModuleType]
 RECIPES = Path(__file__).parents[2] / "recipes"

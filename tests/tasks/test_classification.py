@@ -12,14 +12,14 @@ import torch
 
 from ostinato.checkpoint import load_checkpoint
 from ostinato.errors import CheckpointError, DataError, SettingsError
-from ostinato.tasks.classification import (
+from ostinato.tasks.classification.evaluation import score
+from ostinato.tasks.classification.settings import CELLS, ClassificationSettings
+from ostinato.tasks.classification.task import (
     ClassificationRun,
     load_classifier,
     resume,
     train_classification,
 )
-from ostinato.tasks.classification_evaluation import score
-from ostinato.tasks.classification_settings import CELLS, ClassificationSettings
 from ostinato.training import Observer
 from ostinato.training.interruption import Interrupted
 

@@ -7,8 +7,8 @@ import pytest
 
 from ostinato.errors import DataError
 from ostinato.tasks.run_folder import CONFIG
-from ostinato.tasks.text import load_run, resume, train_text
-from ostinato.tasks.text_settings import TextSettings
+from ostinato.tasks.text.settings import TextSettings
+from ostinato.tasks.text.task import load_run, resume, train_text
 from ostinato.tasks.toml import read_toml
 
 

@@ -11,14 +11,14 @@ from ostinato.checkpoint import load_checkpoint
 from ostinato.decoding import Sampling
 from ostinato.errors import CheckpointError, DataError, SettingsError
 from ostinato.models import rules_for
-from ostinato.tasks.planning import PlanningRun, build, load_planner, prepare, resume, train
-from ostinato.tasks.planning_objectives import (
+from ostinato.tasks.planning.objectives import (
     PlannerToBeat,
     RewardObjective,
     answers_of,
     lengths_of,
 )
-from ostinato.tasks.planning_settings import PlanningSettings
+from ostinato.tasks.planning.settings import PlanningSettings
+from ostinato.tasks.planning.task import PlanningRun, build, load_planner, prepare, resume, train
 
 SMALL = {
     "points": "4-6",

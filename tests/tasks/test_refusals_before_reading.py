@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ostinato.errors import SettingsError
-from ostinato.tasks.text import train_text
+from ostinato.tasks.text.task import train_text
 from ostinato.training import Observer
 
 ABSTRACT = """

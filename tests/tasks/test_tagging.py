@@ -18,10 +18,10 @@ from ostinato.data import Sentence, encode_tagged
 from ostinato.data.tagging.sentences import TaggedText
 from ostinato.errors import CheckpointError, DataError, SettingsError
 from ostinato.tasks.run_folder import summarise
-from ostinato.tasks.tagging import load_tagger, resume, train, train_tagging
-from ostinato.tasks.tagging_evaluation import evaluate, score
-from ostinato.tasks.tagging_run import TaggingRun
-from ostinato.tasks.tagging_settings import TaggingSettings
+from ostinato.tasks.tagging.evaluation import evaluate, score
+from ostinato.tasks.tagging.run import TaggingRun
+from ostinato.tasks.tagging.settings import TaggingSettings
+from ostinato.tasks.tagging.task import load_tagger, resume, train, train_tagging
 from ostinato.training import Observer, read_metrics
 from ostinato.training.interruption import Interrupted
 
@@ -353,7 +353,7 @@ def test_settings_that_cannot_be_are_refused(options: dict, message: str) -> Non
 
 
 def test_a_run_of_another_task_is_named(run: TaggingRun) -> None:
-    from ostinato.tasks.planning_folder import settings_of
+    from ostinato.tasks.planning.folder import settings_of
 
     with pytest.raises(CheckpointError, match="holds a run of tagging, not of planning"):
         settings_of(run.folder)

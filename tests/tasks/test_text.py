@@ -11,7 +11,7 @@ import ostinato
 from ostinato.decoding import Sampling
 from ostinato.errors import CheckpointError, SettingsError, TrainingError
 from ostinato.tasks.run_folder import summarise
-from ostinato.tasks.text import evaluate, load_run, resume, train_text
+from ostinato.tasks.text.task import evaluate, load_run, resume, train_text
 from ostinato.training import Observer
 
 OWN_CELL = """
@@ -33,7 +33,7 @@ class Elman(ostinato.Cell):
 """
 
 
-def weights(run: ostinato.tasks.text.Run) -> dict[str, torch.Tensor]:
+def weights(run: ostinato.tasks.text.task.Run) -> dict[str, torch.Tensor]:
     return run.model.state_dict()
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from ostinato.data import TokenPart
 from ostinato.tasks.settings import TrainingSettings
-from ostinato.tasks.text import Settings, build, evaluate, prepare
+from ostinato.tasks.text.task import Settings, build, evaluate, prepare
 from ostinato.tasks.training_run import build_plan
 
 

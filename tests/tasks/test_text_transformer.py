@@ -9,9 +9,9 @@ import torch
 from ostinato.decoding import Sampling
 from ostinato.errors import SettingsError
 from ostinato.tasks.run_folder import summarise
-from ostinato.tasks.text import evaluate, load_run, resume, train_text
-from ostinato.tasks.text_run import Run
-from ostinato.tasks.text_settings import TextSettings
+from ostinato.tasks.text.run import Run
+from ostinato.tasks.text.settings import TextSettings
+from ostinato.tasks.text.task import evaluate, load_run, resume, train_text
 from ostinato.tasks.toml import read_toml, write_toml
 
 TRANSFORMER = {"model": "transformer", "hidden_size": 16, "heads": 2, "layers": 2}

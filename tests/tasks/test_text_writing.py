@@ -7,7 +7,7 @@ import torch
 
 from ostinato.data import CharacterTokeniser, Tokeniser
 from ostinato.decoding import Sampling
-from ostinato.tasks.text import Settings, predict, prepare
+from ostinato.tasks.text.task import Settings, predict, prepare
 
 
 class Reciting:

@@ -13,16 +13,16 @@ from ostinato.checkpoint import load_checkpoint
 from ostinato.data import Pairs, encode_pairs
 from ostinato.decoding import Beam
 from ostinato.errors import CheckpointError, DataError, SettingsError
-from ostinato.tasks.translating import predict
-from ostinato.tasks.translation import (
+from ostinato.tasks.translation.evaluation import bleu_by_length, evaluate_loss, score
+from ostinato.tasks.translation.settings import TranslationSettings
+from ostinato.tasks.translation.task import (
     TranslationRun,
     load_translator,
     resume,
     train,
     train_translation,
 )
-from ostinato.tasks.translation_evaluation import bleu_by_length, evaluate_loss, score
-from ostinato.tasks.translation_settings import TranslationSettings
+from ostinato.tasks.translation.translating import predict
 from ostinato.training import Observer
 from ostinato.training.interruption import Interrupted
 
@@ -262,7 +262,7 @@ def test_what_only_the_model_knows_is_refused_before_any_pair_is_read(tmp_path: 
 
 
 def test_a_run_of_another_task_is_named(run: TranslationRun, tmp_path: Path) -> None:
-    from ostinato.tasks.planning_folder import settings_of
+    from ostinato.tasks.planning.folder import settings_of
 
     with pytest.raises(CheckpointError, match="holds a run of translation, not of planning"):
         settings_of(run.folder)

@@ -1,0 +1,231 @@
+"""Classification, one class for a whole sample: train, resume, predict, evaluate.
+
+The names that every task has: `Settings`, `prepare`, `build`, `evaluate`, `predict`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ostinato.data.classification.batches import SampleBatches
+from ostinato.data.classification.codec import SampleCodec
+from ostinato.errors import MissingExtraError, SettingsError
+from ostinato.models import Classifier
+from ostinato.tasks.classification.corpus import ClassificationCorpus, prepare, prepare_again
+from ostinato.tasks.classification.evaluation import (
+    ClassificationJudgement,
+    evaluate,
+    predict,
+    validation,
+)
+from ostinato.tasks.classification.folder import describe, settings_of
+from ostinato.tasks.classification.model import build, build_layer
+from ostinato.tasks.classification.run import ClassificationRun, Prediction
+from ostinato.tasks.classification.settings import ClassificationSettings
+from ostinato.tasks.initial_weights import load_initial_weights
+from ostinato.tasks.run_folder import new_run_folder, refuse_unusable_folder, require_run
+from ostinato.tasks.training_run import (
+    build_trainer,
+    load_trained,
+    local_device,
+    set_threads,
+    settings_elsewhere,
+    train_to_the_end,
+)
+from ostinato.training import Journal, Observer, ThroughSamples, choose_device, join_processes
+from ostinato.training.processes import Processes
+
+__all__ = [
+    "ClassificationRun",
+    "Prediction",
+    "Settings",
+    "build",
+    "evaluate",
+    "load_classifier",
+    "predict",
+    "prepare",
+    "resume",
+    "train",
+    "train_classification",
+]
+
+Settings = ClassificationSettings
+
+
+def train(settings: ClassificationSettings, observer: Observer | None = None) -> ClassificationRun:
+    """Train a classifier from the start.
+
+    Raises:
+        DataError, SettingsError: something in the samples or the settings.
+        TrainingError: NaN or infinity on the way.
+        Interrupted: stopped by a signal, after a checkpoint.
+    """
+    observer = observer or Observer()
+    refuse_unusable_folder(settings.run)
+    build_layer(settings, 1)  # What only building refuses is refused before anything is read.
+    set_threads(settings.threads)
+    device = choose_device(local_device(settings.device))
+    with join_processes(device) as processes:
+        corpus = _prepare(settings, observer)
+        model = _model(settings, corpus, device, fresh=True)
+        folder = None
+        if processes.is_first:
+            folder = new_run_folder(settings.run, f"classification-{settings.cell}")
+            describe(folder, settings, corpus)
+        folder = processes.from_first(folder)
+        _tell(corpus, settings, observer)
+        torch.manual_seed(settings.seed + processes.rank)
+        return _train(folder, settings, model, corpus, processes, observer, resume=False)
+
+
+def resume(
+    folder: Path | str,
+    *,
+    device: str | None = None,
+    threads: int | None = None,
+    workers: int | None = None,
+    observer: Observer | None = None,
+) -> ClassificationRun:
+    """Go on with a run that was stopped; it ends as if it had never been.
+
+    Args:
+        folder: the run's folder.
+        device, threads, workers: other than the run's own; None: the same.
+        observer: hears of everything that happens.
+    """
+    observer = observer or Observer()
+    folder = Path(folder)
+    settings = settings_of(folder)
+    settings = settings_elsewhere(settings, device, threads, workers)
+    set_threads(settings.threads)
+    where = choose_device(local_device(settings.device))
+    with join_processes(where) as processes:
+        corpus = prepare_again(folder, settings, observer)
+        model = _model(settings, corpus, where, fresh=Journal(folder).find() is None)
+        torch.manual_seed(settings.seed + processes.rank)
+        return _train(folder, settings, model, corpus, processes, observer, resume=True)
+
+
+def load_classifier(folder: Path | str, *, device: str = "auto") -> ClassificationRun:
+    """A run's best model, ready to classify and to be judged.
+
+    Raises:
+        CheckpointError: there is no run of classification, or it has no checkpoint yet.
+    """
+    folder = Path(folder)
+    settings, codec = settings_of(folder), SampleCodec.load(folder)
+    model = build(settings, codec)
+    load_trained(model, folder)
+    return ClassificationRun(folder, settings, model.to(choose_device(device)).eval(), codec)
+
+
+def train_classification(*, observer: Observer | None = None, **settings: Any) -> ClassificationRun:
+    """Train a classifier: `train` with the settings as keywords.
+
+    Args:
+        observer: hears of everything that happens; None: nobody does.
+        settings: the fields of `ClassificationSettings`, as data="names.csv" or updates=500.
+
+    Example:
+        >>> run = ostinato.train_classification(data="names.csv", updates=500)  # doctest: +SKIP
+        >>> run.predict(["Papadopoulos"])[0].label  # doctest: +SKIP
+        'Greek'
+    """
+    return train(ClassificationSettings(**settings), observer)
+
+
+def _prepare(settings: ClassificationSettings, observer: Observer) -> ClassificationCorpus:
+    """With the codec of the run that this one starts from, where it does."""
+    if settings.initial_weights is None:
+        return prepare(settings, observer)
+    require_run(settings.initial_weights)
+    before = settings_of(settings.initial_weights)
+    for name in ("tokens", "lowercase", "part_marks", "scale", "fold"):
+        if getattr(before, name) != getattr(settings, name):
+            raise SettingsError(
+                f"{name} is {getattr(before, name)} in {settings.initial_weights}, whose model "
+                "reads samples so: give the same"
+            )
+    return prepare(settings, observer, codec=SampleCodec.load(settings.initial_weights))
+
+
+def _model(
+    settings: ClassificationSettings,
+    corpus: ClassificationCorpus,
+    device: torch.device,
+    *,
+    fresh: bool,
+) -> Classifier:
+    torch.manual_seed(settings.seed)
+    model = build(settings, corpus.codec).to(device)
+    if fresh and settings.initial_weights is not None:
+        load_initial_weights(model, settings.initial_weights, settings)
+    return model
+
+
+def _tell(
+    corpus: ClassificationCorpus, settings: ClassificationSettings, observer: Observer
+) -> None:
+    """What was read, and how much of a batch is padding."""
+    part, codec = corpus.train, corpus.codec
+    batches = SampleBatches(
+        part, steps=settings.batch_steps, samples=settings.batch_size, seed=settings.seed
+    )
+    held = 0 if corpus.validation is None else len(corpus.validation)
+    lengths = part.inputs.lengths
+    observer.noted(
+        f"{len(part):,} samples to train on, {held:,} to validate on, of {len(codec.classes)} "
+        f"classes; {lengths.min():,} to {lengths.max():,} steps each; {len(batches):,} updates "
+        f"read all; {batches.padding_share:.1%} of a batch is padding"
+    )
+
+
+def _train(
+    folder: Path,
+    settings: ClassificationSettings,
+    model: Classifier,
+    corpus: ClassificationCorpus,
+    processes: Processes,
+    observer: Observer,
+    *,
+    resume: bool,
+) -> ClassificationRun:
+    def batches(epoch: int) -> SampleBatches:
+        return SampleBatches(
+            corpus.train,
+            steps=settings.batch_steps,
+            samples=settings.batch_size,
+            seed=settings.seed,
+            epoch=epoch,
+            rank=processes.rank,
+            world_size=processes.world_size,
+        )
+
+    held = corpus.validation
+    trainer = build_trainer(
+        settings,
+        ThroughSamples(model),
+        batches,
+        Journal(folder, corpus.fingerprint),
+        validate=validation(held, settings.best_by),
+        # A validation needs no gradient: about a third of the time.
+        validation_updates=0.0 if held is None else len(held) / settings.batch_size / 3,
+        observer=observer,
+        processes=processes,
+    )
+    train_to_the_end(trainer, model, folder, settings, processes, observer, resume=resume)
+    run = ClassificationRun(folder, settings, model.eval(), corpus.codec)
+    if processes.is_first and held is not None:
+        _draw_judgement(run, evaluate(model, held))
+    return run
+
+
+def _draw_judgement(run: ClassificationRun, judgement: ClassificationJudgement) -> None:
+    """The pictures of the classes; left out where matplotlib is not installed."""
+    title = f"{run.folder.name}: validation"
+    try:
+        judgement.draw(run.class_figure, title=title)
+        judgement.draw_calibration(run.calibration_figure, title=title)
+    except MissingExtraError:
+        return

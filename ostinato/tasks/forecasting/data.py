@@ -1,0 +1,118 @@
+"""From a table to what a forecaster trains on; the same steps for every table that comes later."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ostinato.data.forecasting.judging import naive_error
+from ostinato.data.forecasting.prepared import PreparedSeries, prepare_series
+from ostinato.data.forecasting.series import Series, first_grid, to_series
+from ostinato.data.forecasting.splits import Parts, Scaling, scaling_of, split_by_time
+from ostinato.data.forecasting.table import Columns, read_table
+from ostinato.data.forecasting.windows import WindowSource
+from ostinato.errors import DataError
+from ostinato.tasks.forecasting.folder import Facts
+from ostinato.tasks.forecasting.settings import ForecastingSettings
+
+_LONGEST_WINDOW, _SHORTEST_WINDOW = 192, 24
+
+
+@dataclass(frozen=True)
+class ForecastData:
+    """All series of a table with what was learned of them, and the parts they are split into."""
+
+    facts: Facts
+    series: dict[str, Series]
+    parts: dict[str, Parts]
+
+    def prepared(self, settings: ForecastingSettings) -> dict[str, PreparedSeries]:
+        """Every series as a net reads it."""
+        return prepare_all(self.series, self.facts, settings.horizon)
+
+
+def read_data(settings: ForecastingSettings) -> ForecastData:
+    """Read the run's own table.
+
+    Raises:
+        DataError: something in the table; names file, row and column.
+    """
+    columns = Columns(settings.time, settings.target, settings.series, settings.known)
+    table = read_table(settings.data, columns)
+    grid = first_grid(table, settings.frequency)
+    series = to_series(table, grid)
+    empty = [name for name, one in series.items() if len(one.values) == 0]
+    if empty:
+        raise DataError(f"{table.name}: series {empty[0]!r} has no value at all")
+    parts = split_by_time(
+        series, settings.validation_fraction, settings.test_fraction, dated=grid.dated
+    )
+    season = settings.season or grid.season
+    scalings = {name: scaling_of(one, parts[name].train_end) for name, one in series.items()}
+    naive = {
+        name: (
+            naive_error(one.values[: parts[name].train_end].astype(np.float64), season)
+            / scalings[name].scale
+        ).tolist()
+        for name, one in series.items()
+    }
+    facts = Facts(table.columns, grid, season, scalings, _known_scaling(series, parts), naive)
+    return ForecastData(facts, series, parts)
+
+
+def prepare_all(
+    series: Mapping[str, Series], facts: Facts, horizon: int
+) -> dict[str, PreparedSeries]:
+    """Every series as a net reads it.
+
+    Raises:
+        DataError: a series that training did not see, whose scale is therefore not known.
+    """
+    unknown = [name for name in series if name not in facts.scalings]
+    if unknown:
+        raise DataError(
+            f"series {unknown[0]!r} was not in the table that the run was trained on, so that its "
+            "scale is not known; train with it"
+        )
+    return {
+        name: prepare_series(
+            one, facts.grid, facts.scalings[name], facts.known_scaling, horizon=horizon
+        )
+        for name, one in series.items()
+    }
+
+
+def window_source(
+    settings: ForecastingSettings, data: ForecastData, rank: int = 0, world_size: int = 1
+) -> WindowSource:
+    """What training windows are drawn from."""
+    names = list(data.series)
+    prepared = data.prepared(settings)
+    return WindowSource(
+        [prepared[name] for name in names],
+        [data.parts[name].train_end for name in names],
+        settings.batch_size,
+        window_steps(settings, data.facts.season),
+        settings.seed,
+        rank,
+        world_size,
+    )
+
+
+def window_steps(settings: ForecastingSettings, season: int) -> int:
+    """Steps of a training window."""
+    if settings.history is not None:
+        return settings.history
+    return min(max(2 * settings.horizon, season, _SHORTEST_WINDOW), _LONGEST_WINDOW)
+
+
+def _known_scaling(series: Mapping[str, Series], parts: Mapping[str, Parts]) -> Scaling:
+    """Mean and deviation of the known columns over the training parts of all series."""
+    rows = np.concatenate([one.known[: parts[name].train_end] for name, one in series.items()])
+    there = ~np.isnan(rows)
+    count = np.maximum(there.sum(0), 1)
+    filled = np.where(there, rows, 0.0).astype(np.float64)
+    location = filled.sum(0) / count
+    deviation = np.sqrt(np.where(there, (rows - location) ** 2, 0.0).sum(0) / count)
+    scale = np.where(deviation > 1e-6 * np.abs(location), deviation, 1.0)
+    return Scaling(location.astype(np.float32), scale.astype(np.float32))

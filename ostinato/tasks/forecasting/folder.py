@@ -1,0 +1,148 @@
+"""What the folder of a forecasting run says: its settings, what it learned of the table."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ostinato.checkpoint import write_text
+from ostinato.data.forecasting.grid import Grid
+from ostinato.data.forecasting.splits import Scaling
+from ostinato.data.forecasting.table import Columns
+from ostinato.errors import CheckpointError
+from ostinato.tasks.forecasting.settings import ForecastingSettings
+from ostinato.tasks.run_folder import CONFIG, RECORD, read_record
+from ostinato.tasks.toml import read_toml, write_toml
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a run knows of its table.
+
+    Args:
+        columns: which is what.
+        grid: where steps lie.
+        season: in steps.
+        scalings: of each series.
+        known_scaling: of the known columns.
+        naive_errors: for each series and target what MASE is in, standardised.
+    """
+
+    columns: Columns
+    grid: Grid
+    season: int
+    scalings: dict[str, Scaling]
+    known_scaling: Scaling
+    naive_errors: dict[str, list[float]]
+
+    @property
+    def covariates(self) -> int:
+        """Features that are known of every step."""
+        return (6 if self.grid.dated else 0) + 2 * len(self.columns.known)
+
+
+def settings_of(folder: Path) -> ForecastingSettings:
+    """The settings of the run in `folder`.
+
+    Raises:
+        CheckpointError: there is no run of forecasting.
+    """
+    task = read_record(folder)["task"]
+    if task != "forecasting":
+        raise CheckpointError(
+            f"{folder} holds a run of {task}, not of forecasting; `ostinato train forecasting` "
+            "makes one"
+        )
+    return ForecastingSettings(**read_toml(folder / CONFIG, ForecastingSettings))
+
+
+def facts_of(folder: Path) -> Facts:
+    """What the run in `folder` knows of its table."""
+    try:
+        kept = read_record(folder)["facts"]
+        return Facts(
+            Columns(**{name: _as_tuple(value) for name, value in kept["columns"].items()}),
+            Grid(**kept["grid"]),
+            kept["season"],
+            {name: _scaling(one) for name, one in kept["scalings"].items()},
+            _scaling(kept["known_scaling"]),
+            {
+                name: [np.nan if one is None else one for one in errors]
+                for name, errors in kept["naive_errors"].items()
+            },
+        )
+    except (KeyError, TypeError) as problem:
+        raise CheckpointError(f"{folder / RECORD} is damaged: {problem}") from problem
+
+
+def describe(folder: Path, settings: ForecastingSettings, facts: Facts, fingerprint: str) -> None:
+    """Write what the run is: settings, what is known of the table, and a page for a person."""
+    fixed = settings.model_copy(update={"run": folder.absolute(), "data": settings.data.absolute()})
+    record = {
+        "task": "forecasting",
+        "cell": settings.cell,
+        "fingerprint": fingerprint,
+        "sources": [str(settings.data.absolute())],
+        "facts": _written(facts),
+    }
+    write_text(folder / RECORD, json.dumps(record, indent=1))
+    write_text(folder / "README.md", _page(folder, settings, facts))
+    write_text(folder / CONFIG, write_toml(fixed))
+
+
+def fingerprint(settings: ForecastingSettings) -> str:
+    """SHA-256 of the file and of how it is read."""
+    with open(settings.data, "rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()
+    names = ("time", "target", "series", "known", "horizon", "history", "frequency", "season")
+    names += ("validation_fraction", "test_fraction", "batch_size", "seed")
+    read = [getattr(settings, name) for name in names]
+    return hashlib.sha256(json.dumps([content, read]).encode()).hexdigest()
+
+
+def _written(facts: Facts) -> dict[str, Any]:
+    return {
+        "columns": asdict(facts.columns),
+        "grid": asdict(facts.grid),
+        "season": facts.season,
+        "scalings": {name: _listed(one) for name, one in facts.scalings.items()},
+        "known_scaling": _listed(facts.known_scaling),
+        "naive_errors": {
+            name: [None if np.isnan(one) else one for one in errors]
+            for name, errors in facts.naive_errors.items()
+        },
+    }
+
+
+def _listed(scaling: Scaling) -> list[list[float]]:
+    return [scaling.location.tolist(), scaling.scale.tolist()]
+
+
+def _scaling(listed: list[list[float]]) -> Scaling:
+    location, scale = (np.array(part, dtype=np.float32) for part in listed)
+    return Scaling(location, scale)
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _page(folder: Path, settings: ForecastingSettings, facts: Facts) -> str:
+    targets = ", ".join(facts.columns.targets)
+    return f"""# {folder.name}
+
+A forecaster of {targets}, {settings.horizon} steps ahead, trained on {settings.data.name}
+({len(facts.scalings)} series).
+
+- model: {settings.layers} x {settings.cell}, {settings.hidden_size} units, {settings.distribution}
+
+    ostinato forecast {folder}          the next {settings.horizon} steps
+    ostinato append {folder} FILE       reads new rows and forecasts again
+    ostinato backtest {folder}          its figures on the test part
+    ostinato resume {folder}            go on, if it was stopped
+
+All settings are in config.toml, the figures in metrics.jsonl, the losses in figures/loss.png.
+"""

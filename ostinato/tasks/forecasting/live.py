@@ -1,0 +1,152 @@
+"""What a run carries from the rows that it read to those that will come: constant in their number.
+
+RUN/live is a checkpoint of it: the model's state after the last row of every series, where that row
+lies in time, the values of the last steps for pictures, and known columns of the steps to come.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ostinato.checkpoint import load_checkpoint, save_checkpoint
+from ostinato.data.forecasting.series import Series
+from ostinato.errors import CheckpointError, DataError
+from ostinato.models.forecaster import AutoregressiveForecaster, ForecastState
+from ostinato.state import map_state, stack, tensors, unstack
+from ostinato.tasks.forecasting.data import prepare_all
+from ostinato.tasks.forecasting.folder import Facts
+from ostinato.tasks.forecasting.reading import read_on
+
+LIVE = "live"
+
+
+@dataclass(frozen=True)
+class LiveSeries:
+    """Where one series stands.
+
+    Args:
+        state: the model's, of a batch of one.
+        end: the step after the last row read.
+        tail: the last values (time, targets), NaN where missing.
+        known_ahead: (steps to come, known columns).
+    """
+
+    state: ForecastState
+    end: int
+    tail: NDArray[np.float32]
+    known_ahead: NDArray[np.float32]
+
+
+def begin(
+    model: AutoregressiveForecaster, facts: Facts, series: Mapping[str, Series], horizon: int
+) -> dict[str, LiveSeries]:
+    """Read every series from its first row to its last."""
+    nothing = np.zeros((0, len(facts.columns.targets)), dtype=np.float32)
+    unread = {
+        name: LiveSeries(model.initial_state(1), one.start, nothing, one.known[:0])
+        for name, one in series.items()
+    }
+    return go_on(model, facts, unread, series, horizon)
+
+
+def go_on(
+    model: AutoregressiveForecaster,
+    facts: Facts,
+    live: Mapping[str, LiveSeries],
+    series: Mapping[str, Series],
+    horizon: int,
+) -> dict[str, LiveSeries]:
+    """Read the new rows of some series; the work does not depend on what was read before.
+
+    Args:
+        model: in evaluation mode.
+        facts: of the run.
+        live: where every series stands.
+        series: new rows; each begins at the step where its series ended.
+        horizon: of the run.
+    """
+    prepared = prepare_all(series, facts, horizon)
+    kept = max(2 * facts.season, 3 * horizon)
+    after = dict(live)
+    for name, new in series.items():
+        before = live[name]
+        state = read_on(model, prepared[name], 0, len(new.values), before.state)
+        after[name] = LiveSeries(
+            state,
+            new.end,
+            np.concatenate([before.tail, new.values])[-kept:],
+            _known_ahead(before, new),
+        )
+    return after
+
+
+def covariates_ahead(name: str, live: LiveSeries, facts: Facts, horizon: int):
+    """(horizon, covariates) of the steps to come.
+
+    Raises:
+        DataError: a known column is not known that far.
+    """
+    known = live.known_ahead[:horizon]
+    columns = facts.columns.known
+    if columns and (len(known) < horizon or np.isnan(known).any()):
+        of = f" of series {name!r}" if name else ""
+        raise DataError(
+            f"a forecast needs {', '.join(columns)} of the {horizon} steps from "
+            f"{facts.grid.label(live.end)}{of} on: give rows for them, with the targets empty"
+        )
+    empty = np.zeros((0, len(facts.columns.targets)), dtype=np.float32)
+    ahead = Series(name, live.end, empty, known)
+    return prepare_all({name: ahead}, facts, horizon)[name].covariates
+
+
+def save_live(folder: Path, live: Mapping[str, LiveSeries], weights: str) -> None:
+    """Write RUN/live; `weights` names the checkpoint whose state this is."""
+    states = stack([one.state for one in live.values()])
+    group = {f"state.{place}": part for place, part in enumerate(tensors(states))}
+    for place, one in enumerate(live.values()):
+        group[f"tail.{place}"] = torch.from_numpy(one.tail)
+        group[f"known.{place}"] = torch.from_numpy(one.known_ahead)
+    ends = [one.end for one in live.values()]
+    manifest = {"names": list(live), "ends": ends, "weights": weights}
+    save_checkpoint(folder / LIVE, {"live": group}, manifest)
+
+
+def load_live(
+    folder: Path, model: AutoregressiveForecaster, weights: str
+) -> dict[str, LiveSeries] | None:
+    """What `save_live` wrote; None where there is none, or the run has other weights by now."""
+    if not (folder / LIVE).is_dir():
+        return None
+    checkpoint = load_checkpoint(folder / LIVE)
+    content, group = checkpoint.manifest, checkpoint.tensors["live"]
+    if content["weights"] != weights:
+        return None
+    device = model.head.linear.weight.device
+    like = model.initial_state(len(content["names"]))
+    parts = iter(group[f"state.{place}"].to(device) for place in range(len(tensors(like))))
+    try:
+        states = unstack(map_state(lambda old: next(parts), like))
+    except KeyError as problem:
+        raise CheckpointError(f"{folder / LIVE} does not fit this run: {problem}") from problem
+    return {
+        name: LiveSeries(
+            states[place],
+            content["ends"][place],
+            group[f"tail.{place}"].numpy(),
+            group[f"known.{place}"].numpy(),
+        )
+        for place, name in enumerate(content["names"])
+    }
+
+
+def _known_ahead(before: LiveSeries, new: Series) -> NDArray[np.float32]:
+    """Known columns of the steps after the new rows: as the new rows say, else as known before."""
+    ahead = new.known[len(new.values) :]
+    earlier = before.known_ahead[len(new.values) :]
+    if len(ahead) >= len(earlier):
+        return ahead
+    return np.concatenate([ahead, earlier[len(ahead) :]])

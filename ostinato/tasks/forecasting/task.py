@@ -1,0 +1,215 @@
+"""Forecasting the series of a table.
+
+The names that every task has: `Settings`, `prepare`, `build`, `evaluate`, `predict`.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ostinato.data.forecasting.windows import ForecastWindow
+from ostinato.layers import GRU, LSTM, RNN
+from ostinato.models.forecaster import AutoregressiveForecaster, ForecastState, input_size_for
+from ostinato.state import detach
+from ostinato.tasks.forecasting.data import ForecastData, read_data, window_source
+from ostinato.tasks.forecasting.evaluation import backtest, validation
+from ostinato.tasks.forecasting.folder import Facts, describe, facts_of, fingerprint, settings_of
+from ostinato.tasks.forecasting.live import LIVE
+from ostinato.tasks.forecasting.reading import draw_paths
+from ostinato.tasks.forecasting.run import ForecastingRun
+from ostinato.tasks.forecasting.settings import ForecastingSettings
+from ostinato.tasks.run_folder import new_run_folder, refuse_unusable_folder
+from ostinato.tasks.training_run import (
+    build_trainer,
+    load_trained,
+    local_device,
+    set_threads,
+    settings_elsewhere,
+    train_to_the_end,
+)
+from ostinato.training import Journal, Observer, WindowLoss, choose_device, join_processes
+from ostinato.training.processes import Processes
+
+__all__ = [
+    "ForecastingRun",
+    "Settings",
+    "build",
+    "evaluate",
+    "load_forecaster",
+    "predict",
+    "prepare",
+    "resume",
+    "train",
+    "train_forecasting",
+]
+
+Settings = ForecastingSettings
+prepare = read_data
+evaluate = backtest
+predict = draw_paths
+
+_CELLS = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
+
+
+class ForecastObjective(nn.Module):
+    """The loss of every value given all before it, with state carried from window to window.
+
+    Args:
+        model: the forecaster.
+    """
+
+    def __init__(self, model: AutoregressiveForecaster) -> None:
+        super().__init__()
+        self.model = model
+
+    def initial_state(self, batch_size: int) -> ForecastState:
+        """Nothing was read."""
+        return self.model.initial_state(batch_size)
+
+    def forward(self, window: ForecastWindow, carried: ForecastState | None) -> WindowLoss:
+        """The losses of a window; what is carried on is cut from the graph."""
+        parameters, state = self.model(window.inputs, window.seen, window.covariates, carried)
+        losses = self.model.loss(parameters, window.inputs, window.seen)
+        return WindowLoss(losses.sum(), losses.detach().sum(2), 0, detach(state))
+
+
+def build(settings: ForecastingSettings, facts: Facts) -> AutoregressiveForecaster:
+    """The forecaster that the settings describe, for a table; its weights drawn anew."""
+    targets = len(facts.columns.targets)
+    width = input_size_for(targets, facts.covariates)
+    layer = _CELLS[settings.cell](
+        width, settings.hidden_size, settings.layers, dropout=settings.dropout
+    )
+    return AutoregressiveForecaster(
+        layer,
+        targets,
+        facts.covariates,
+        season=facts.season,
+        distribution=settings.distribution,
+    )
+
+
+def train(settings: ForecastingSettings, observer: Observer | None = None) -> ForecastingRun:
+    """Train a forecaster from the start.
+
+    Raises:
+        SettingsError: something in the settings.
+        DataError: something in the table; names file, row and column.
+        TrainingError: NaN or infinity on the way.
+        Interrupted: stopped by a signal, after a checkpoint.
+    """
+    observer = observer or Observer()
+    refuse_unusable_folder(settings.run)
+    set_threads(settings.threads)
+    data = read_data(settings)
+    _tell(data, observer)
+    with join_processes(choose_device(local_device(settings.device))) as processes:
+        folder = None
+        if processes.is_first:
+            folder = new_run_folder(settings.run, f"forecasting-{settings.data.stem}")
+            describe(folder, settings, data.facts, fingerprint(settings))
+        folder = processes.from_first(folder)
+        return _train(folder, settings, data, processes, observer, resume=False)
+
+
+def resume(
+    folder: Path | str,
+    *,
+    device: str | None = None,
+    threads: int | None = None,
+    workers: int | None = None,
+    observer: Observer | None = None,
+) -> ForecastingRun:
+    """Go on with a run that was stopped; it ends as if it had never been.
+
+    Args:
+        folder: the run's folder.
+        device, threads, workers: other than the run's own; None: the same.
+        observer: hears of everything that happens.
+    """
+    folder = Path(folder)
+    settings = settings_elsewhere(settings_of(folder), device, threads, workers)
+    set_threads(settings.threads)
+    data = read_data(settings)
+    with join_processes(choose_device(local_device(settings.device))) as processes:
+        return _train(folder, settings, data, processes, observer or Observer(), resume=True)
+
+
+def load_forecaster(folder: Path | str, *, device: str = "auto") -> ForecastingRun:
+    """A run's best forecaster, ready to forecast and to be judged.
+
+    Raises:
+        CheckpointError: there is no run of forecasting, or it has no checkpoint yet.
+    """
+    folder = Path(folder)
+    settings = settings_of(folder)
+    model = build(settings, facts_of(folder))
+    load_trained(model, folder)
+    return ForecastingRun(folder, settings, model.to(choose_device(device)).eval())
+
+
+def train_forecasting(
+    data: Path | str, horizon: int, *, observer: Observer | None = None, **settings: Any
+) -> ForecastingRun:
+    """Train a forecaster: `train` with the settings as keywords.
+
+    Args:
+        data: the CSV file.
+        horizon: steps to forecast.
+        observer: hears of everything that happens; None: nobody does.
+        settings: the fields of `ForecastingSettings`, as target=("OT",) or updates=2000.
+
+    Example:
+        >>> run = ostinato.train_forecasting("sales.csv", 12, updates=500)  # doctest: +SKIP
+        >>> run.forecast()[0].mean[:, 0]  # doctest: +SKIP
+    """
+    return train(ForecastingSettings(data=Path(data), horizon=horizon, **settings), observer)
+
+
+def _tell(data: ForecastData, observer: Observer) -> None:
+    facts, series = data.facts, data.series.values()
+    steps = sum(len(one.values) for one in series)
+    cells = steps * len(facts.columns.targets)
+    missing = 1 - sum(int((one.values == one.values).sum()) for one in series) / cells
+    observer.noted(
+        f"{len(data.series):,} series, {steps:,} steps of {len(facts.columns.targets)} targets, "
+        f"{missing:.2%} missing; season {facts.season}"
+        + (f"; time stamps in {facts.columns.time!r}" if facts.columns.time else "")
+    )
+
+
+def _train(
+    folder: Path,
+    settings: ForecastingSettings,
+    data: ForecastData,
+    processes: Processes,
+    observer: Observer,
+    *,
+    resume: bool,
+) -> ForecastingRun:
+    device = choose_device(local_device(settings.device))
+    torch.manual_seed(settings.seed)
+    model = build(settings, data.facts).to(device)
+    source = window_source(settings, data, processes.rank, processes.world_size)
+    torch.manual_seed(settings.seed + processes.rank)
+    held_out = sum(part.validation_end for part in data.parts.values())
+    trainer = build_trainer(
+        settings,
+        ForecastObjective(model),
+        source.epoch,
+        Journal(folder, fingerprint(settings)),
+        validate=validation(data, settings),
+        validation_updates=held_out / (settings.batch_size * source.window),
+        observer=observer,
+        processes=processes,
+    )
+    train_to_the_end(trainer, model, folder, settings, processes, observer, resume=resume)
+    run = ForecastingRun(folder, settings, model.eval())
+    if processes.is_first:
+        # What was carried belongs to weights that are gone.
+        shutil.rmtree(folder / LIVE, ignore_errors=True)
+        run.live()
+    return run

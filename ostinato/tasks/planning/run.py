@@ -1,0 +1,122 @@
+"""A trained planner with its folder: it plans, and it is judged."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ostinato.data.planning.fixed_instances import instances_to_test
+from ostinato.data.planning.instance_file import Instance, read_instances
+from ostinato.data.planning.labels import best_answers
+from ostinato.data.planning.problems import Answer, Points, refuse_bad_points
+from ostinato.data.planning.tsplib import read_tsplib, rounded_length
+from ostinato.errors import SettingsError
+from ostinato.models.pointer_network import PointerNetwork
+from ostinato.models.pointing_rules import rules_for
+from ostinato.tasks.planning.evaluation import evaluate, predict
+from ostinato.tasks.planning.settings import PlanningSettings
+from ostinato.training import Observer
+
+
+class PlanningRun:
+    """A trained run: its planner and folder.
+
+    Made by `ostinato.train_planning` and `ostinato.load_planner`.
+
+    Args:
+        folder: the run's folder.
+        settings: as it was trained with.
+        network: with the run's best weights.
+    """
+
+    def __init__(self, folder: Path, settings: PlanningSettings, network: PointerNetwork) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.network = network
+        self.problem = settings.kind
+
+    @property
+    def figure(self) -> Path:
+        """Where the picture of the losses lies."""
+        return self.folder / "figures" / "loss.png"
+
+    def plan(
+        self, points: Sequence[Sequence[float]] | Points, *, samples: int | None = None
+    ) -> Answer:
+        """The answer to one instance: row numbers counted from 0.
+
+        Args:
+            points: (points, coordinates), at any place and of any scale.
+            samples: see `predict`.
+
+        Returns:
+            Row numbers in order; of a triangulation a triangle a row.
+
+        Raises:
+            DataError: too few points, the same point twice, or a coordinate that is no number.
+        """
+        given = np.asarray(points, dtype=np.float64).reshape(-1, self.problem.coordinates)
+        places = [f"row {row}" for row in range(len(given))]
+        refuse_bad_points(self.problem, given, places, "the points given")
+        return predict(self.network, self.problem, [given], samples=samples)[0]
+
+    def evaluate(
+        self,
+        data: Path | str | None = None,
+        *,
+        samples: int | None = None,
+        convex: bool = True,
+        observer: Observer | None = None,
+    ) -> dict[str, float]:
+        """The planner's figures; see `judge`.
+
+        Args:
+            data: a file of instances in the format of Vinyals 2015. None: fixed instances of the
+                run's sizes, 1,000 of them.
+            samples: see `predict`.
+            convex: of hulls, answer with convex polygons only. False: with any distinct points, as
+                Vinyals 2015 did; some answers may then not be valid.
+            observer: hears how far it is; None: nobody does.
+        """
+        observer = observer or Observer()
+        return evaluate(
+            self.network,
+            self.problem,
+            self._instances(data, observer),
+            rules=rules_for(self.problem.name, convex=convex),
+            samples=samples,
+            progress=observer.evaluated,
+        )
+
+    def evaluate_tsplib(self, path: Path | str) -> dict[str, float | None]:
+        """A tour through an instance of TSPLIB, as TSPLIB measures it, beside the best known."""
+        if self.problem.name != "tsp":
+            raise SettingsError(f"{path} is an instance of tsp; this run plans {self.problem.name}")
+        instance = read_tsplib(Path(path))
+        tour = predict(self.network, self.problem, [instance.points])[0]
+        length, known = rounded_length(instance.points, tour), instance.length
+        valid = np.array_equal(np.sort(tour), np.arange(len(instance.points)))
+        return {
+            "length": length,
+            "best_length": known,
+            "optimality_gap": None if known is None else length / known - 1,
+            "valid": float(valid),
+            "instances": 1,
+            "points": len(instance.points),
+        }
+
+    def _instances(self, data: Path | str | None, observer: Observer) -> list[Instance]:
+        if data is None:
+            cache = self.settings.cache_dir
+            return instances_to_test(
+                self.problem, self.settings.sizes, cache=cache, tell=observer.noted
+            )
+        instances = read_instances(Path(data), self.problem)
+        unanswered = [instance.points for instance in instances if instance.answer is None]
+        if not unanswered:
+            return instances
+        answers = iter(best_answers(self.problem, unanswered))
+        return [
+            Instance(points, next(answers) if answer is None else answer)
+            for points, answer in instances
+        ]

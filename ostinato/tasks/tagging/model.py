@@ -1,0 +1,71 @@
+"""From settings to a tagger."""
+
+import torch
+
+from ostinato.data.tagging.codec import PAD_INDEX, UNKNOWN_INDEX, TagCodec
+from ostinato.data.tagging.word_vectors import WordVectors
+from ostinato.layers import GRU, LSTM, RNN
+from ostinato.models import (
+    ConvolutionalSpelling,
+    RecurrentSpelling,
+    Tagger,
+    WordFeatures,
+)
+from ostinato.tasks.tagging.settings import TaggingSettings
+
+EMBEDDING_SIZE = 100
+_CELLS = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
+_SPELLINGS = {"recurrent": RecurrentSpelling, "convolution": ConvolutionalSpelling}
+
+
+def build(settings: TaggingSettings, codec: TagCodec, embedding_size: int) -> Tagger:
+    """The tagger that the settings describe, its weights drawn anew.
+
+    Args:
+        settings: of the run.
+        codec: knows how many words, characters and labels there are.
+        embedding_size: features of a word.
+
+    Raises:
+        SettingsError: options that do not go together.
+    """
+    spelling = None
+    if settings.characters != "ignored":
+        spelling = _SPELLINGS[settings.characters](
+            codec.character_count, settings.character_size, settings.spelling_size
+        )
+    features = WordFeatures(
+        codec.word_count,
+        embedding_size,
+        spelling,
+        counts=torch.tensor([1, 1, *codec.counts]),
+        word_dropout=settings.word_dropout,
+    )
+    features.embedding.weight.requires_grad_(not settings.fixed_embeddings)
+    recurrent = _CELLS[settings.cell](
+        features.output_size,
+        settings.hidden_size,
+        settings.layers,
+        bidirectional=settings.bidirectional,
+        # One layer has nothing between: there dropout acts on features and outputs alone.
+        dropout=settings.dropout if settings.layers > 1 else 0.0,
+    )
+    return Tagger(
+        features,
+        recurrent,
+        len(codec.labels),
+        conditional_random_field=settings.output == "crf",
+        dropout=settings.dropout,
+    )
+
+
+@torch.no_grad()
+def put_vectors(tagger: Tagger, codec: TagCodec, vectors: WordVectors) -> None:
+    """Start from pretrained vectors, those of the words that have none at about their length."""
+    weight = tagger.features.embedding.weight
+    known = torch.from_numpy(vectors.vectors).to(weight)
+    deviation = known.std() if len(known) > 1 else known.new_tensor(0.1)
+    weight.normal_().mul_(deviation)
+    weight[codec.word_indices(vectors.words)] = known
+    weight[UNKNOWN_INDEX] = known.mean(0)
+    weight[PAD_INDEX] = 0

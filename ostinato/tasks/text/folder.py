@@ -1,0 +1,109 @@
+"""What the folder of a text run says: its settings, and a page for a person."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from ostinato.checkpoint import write_text
+from ostinato.data import Corpus
+from ostinato.data.text_sources import STANDARD_INPUT
+from ostinato.errors import SettingsError
+from ostinato.tasks.own_cell import is_own_cell, source_hash
+from ostinato.tasks.run_folder import CONFIG, RECORD, read_record
+from ostinato.tasks.text.settings import TextSettings
+from ostinato.tasks.toml import read_toml, write_toml
+
+
+def settings_of(folder: Path, cell: str | None) -> TextSettings:
+    """The settings of the run in `folder`.
+
+    Args:
+        folder: the run's folder.
+        cell: FILE.py:Class again, for a run with a cell of one's own. None: not named.
+
+    Raises:
+        CheckpointError: there is no run.
+        SettingsError: a cell of one's own is not named, or its source changed.
+    """
+    record = read_record(folder)
+    values = read_toml(folder / CONFIG, TextSettings)
+    named = values.get("cell", "lstm")
+    if values.get("model") == "transformer" and cell is not None:
+        raise SettingsError(f"{folder} holds a transformer, which has no cell: leave out --cell")
+    if not is_own_cell(named):
+        if cell is not None and cell != named:
+            raise SettingsError(f"{folder} was trained with the cell {named}, not {cell}")
+        return TextSettings(**values)
+    if cell is None:
+        raise SettingsError(
+            f"{folder} was trained with a cell of your own ({named}); its file is Python and is "
+            f"run only when you name it: add --cell {named}"
+        )
+    if source_hash(cell) != record["cell_sha256"]:
+        raise SettingsError(
+            f"{cell} is not the source that {folder} was trained with (its SHA-256 differs); "
+            "give the file as it was"
+        )
+    return TextSettings(**{**values, "cell": cell})
+
+
+def describe(folder: Path, settings: TextSettings, corpus: Corpus) -> None:
+    """Write what the run is: settings, tokeniser, fingerprint, and a page for a person."""
+    fixed = _found_from_anywhere(settings).model_copy(update={"run": folder.absolute()})
+    own = is_own_cell(settings.cell)
+    record = {
+        "task": "text",
+        "cell": settings.network,
+        "cell_sha256": source_hash(settings.cell) if own else None,
+        "fingerprint": corpus.fingerprint,
+        "sources": corpus.sources,
+        "counts_ends": corpus.train.counts_ends,
+    }
+    corpus.tokeniser.save(folder)
+    write_text(folder / RECORD, json.dumps(record, indent=1))
+    write_text(folder / "README.md", _page(folder, settings, corpus))
+    write_text(folder / CONFIG, write_toml(fixed))
+
+
+def _found_from_anywhere(settings: TextSettings) -> TextSettings:
+    """The settings with absolute paths, for a run that goes on from another folder."""
+    cache, weights = settings.cache_dir, settings.initial_weights
+    changes = {
+        "data": _absolute(settings.data),
+        "valid": _absolute(settings.valid),
+        "test": _absolute(settings.test),
+        "cache_dir": None if cache is None else cache.absolute(),
+        "initial_weights": None if weights is None else weights.absolute(),
+    }
+    if is_own_cell(settings.cell):
+        (changes["cell"],) = _absolute([settings.cell])
+    return settings.model_copy(update=changes)
+
+
+def _absolute(paths: Sequence[str]) -> tuple[str, ...]:
+    return tuple(
+        path if path == STANDARD_INPUT else str(Path(path).expanduser().absolute())
+        for path in paths
+    )
+
+
+def _page(folder: Path, settings: TextSettings, corpus: Corpus) -> str:
+    parts = "\n".join(
+        f"- {name}: {part.targets:,} tokens, {part.characters:,} characters"
+        for name, part in corpus.parts.items()
+    )
+    layers = f"{settings.layers} layer" + "s" * (settings.layers > 1)
+    return f"""# {folder.name}
+
+A language model of {", ".join(settings.data)}.
+
+- model: {settings.network}, {layers} of {settings.hidden_size} units
+- tokens: {settings.tokens}, {corpus.tokeniser.vocabulary_size} different ones
+{parts}
+
+    ostinato generate {folder}        let it write
+    ostinato evaluate {folder}        its figures
+    ostinato resume {folder}          go on, if it was stopped
+
+All settings are in config.toml, the figures in metrics.jsonl, the losses in figures/loss.png.
+"""

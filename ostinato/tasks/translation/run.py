@@ -1,0 +1,99 @@
+"""A trained translation model with its tokenisers and folder: it translates, and it is judged."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ostinato.data import PairCodec, Pairs
+from ostinato.decoding import Beam
+from ostinato.tasks.translation.evaluation import bleu_by_length, require_sacrebleu, score
+from ostinato.tasks.translation.model import Translator
+from ostinato.tasks.translation.settings import TranslationSettings
+from ostinato.tasks.translation.translating import Translation, predict
+from ostinato.training import Observer
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a test gave.
+
+    Attributes:
+        figures: see `ostinato.tasks.translation.evaluation.score`.
+        by_length: see `ostinato.tasks.translation.evaluation.bleu_by_length`.
+        translations: of every sentence.
+    """
+
+    figures: dict[str, Any]
+    by_length: list[tuple[str, int, float]]
+    translations: list[str]
+
+
+class TranslationRun:
+    """A trained run: its model, tokenisers and folder.
+
+    Made by `ostinato.train_translation` and `ostinato.load_translator`.
+
+    Args:
+        folder: the run's folder.
+        settings: as it was trained with.
+        model: with the run's best weights.
+        codec: the model's own.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: TranslationSettings,
+        model: Translator,
+        codec: PairCodec,
+    ) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.model = model
+        self.codec = codec
+
+    @property
+    def figure(self) -> Path:
+        """Where the picture of the losses lies."""
+        return self.folder / "figures" / "loss.png"
+
+    def translate(self, lines: str | Sequence[str], *, beam: Beam | None = None) -> list[str]:
+        """The best translation of each line, or of one; see `predict`."""
+        several = [lines] if isinstance(lines, str) else list(lines)
+        return [best.text for best, *_ in self.search(several, beam=beam)]
+
+    def search(
+        self,
+        lines: Sequence[str],
+        *,
+        beam: Beam | None = None,
+        alignments: bool = False,
+        replace_unknown: bool = True,
+        observer: Observer | None = None,
+    ) -> list[list[Translation]]:
+        """All that `predict` tells of each line."""
+        return predict(
+            self.model,
+            self.codec,
+            lines,
+            beam=beam,
+            alignments=alignments,
+            replace_unknown=replace_unknown,
+            progress=None if observer is None else observer.evaluated,
+        )
+
+    def evaluate(
+        self, pairs: Pairs, *, beam: Beam | None = None, observer: Observer | None = None
+    ) -> Judgement:
+        """Translate the sources of `pairs` and compare with the targets.
+
+        Raises:
+            MissingExtraError: sacrebleu is not installed.
+        """
+        require_sacrebleu()
+        found = self.search(pairs.sources, beam=beam, observer=observer)
+        texts = [best.text for best, *_ in found]
+        return Judgement(
+            score(texts, pairs.targets), bleu_by_length(pairs.sources, texts, pairs.targets), texts
+        )

@@ -1,0 +1,219 @@
+"""Translation, and any other task from sequence to sequence: train, resume, translate, evaluate.
+
+The names that every task has: `Settings`, `prepare`, `build`, `evaluate`, `predict`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ostinato.data import BatchLimits, PairBatches, PairPart
+from ostinato.tasks.initial_weights import load_initial_weights
+from ostinato.tasks.run_folder import new_run_folder, refuse_unusable_folder, require_run
+from ostinato.tasks.training_run import (
+    build_trainer,
+    load_trained,
+    local_device,
+    set_threads,
+    settings_elsewhere,
+    train_to_the_end,
+)
+from ostinato.tasks.translation.corpus import (
+    TranslationCorpus,
+    load_codec,
+    prepare,
+    prepare_again,
+)
+from ostinato.tasks.translation.evaluation import score as evaluate
+from ostinato.tasks.translation.evaluation import validation
+from ostinato.tasks.translation.folder import describe, settings_of
+from ostinato.tasks.translation.model import Translator, build
+from ostinato.tasks.translation.run import TranslationRun
+from ostinato.tasks.translation.settings import TranslationSettings
+from ostinato.tasks.translation.translating import Translation, predict
+from ostinato.training import Journal, Observer, ThroughPairs, choose_device, join_processes
+from ostinato.training.processes import Processes
+
+__all__ = [
+    "Settings",
+    "Translation",
+    "TranslationRun",
+    "build",
+    "evaluate",
+    "load_translator",
+    "predict",
+    "prepare",
+    "resume",
+    "train",
+    "train_translation",
+]
+
+Settings = TranslationSettings
+
+
+def train(settings: TranslationSettings, observer: Observer | None = None) -> TranslationRun:
+    """Train a translation model from the start.
+
+    Raises:
+        DataError, SettingsError: something in the pairs or the settings.
+        TrainingError: NaN or infinity on the way.
+        Interrupted: stopped by a signal, after a checkpoint.
+    """
+    observer = observer or Observer()
+    refuse_unusable_folder(settings.run)
+    build(settings, 4, 4)  # Much can only be refused by building it; so before any pair is read.
+    set_threads(settings.threads)
+    device = choose_device(local_device(settings.device))
+    with join_processes(device) as processes:
+        corpus = _prepare(settings, observer)
+        model = _model(settings, corpus, device, fresh=True)
+        folder = None
+        if processes.is_first:
+            folder = new_run_folder(settings.run, f"translation-{settings.model}")
+            describe(folder, settings, corpus)
+        folder = processes.from_first(folder)
+        _tell(corpus, settings, observer)
+        torch.manual_seed(settings.seed + processes.rank)
+        return _train(folder, settings, model, corpus, processes, observer, resume=False)
+
+
+def resume(
+    folder: Path | str,
+    *,
+    device: str | None = None,
+    threads: int | None = None,
+    workers: int | None = None,
+    observer: Observer | None = None,
+) -> TranslationRun:
+    """Go on with a run that was stopped; it ends as if it had never been.
+
+    Args:
+        folder: the run's folder.
+        device, threads, workers: other than the run's own; None: the same.
+        observer: hears of everything that happens.
+    """
+    observer = observer or Observer()
+    folder = Path(folder)
+    settings = settings_of(folder)
+    settings = settings_elsewhere(settings, device, threads, workers)
+    set_threads(settings.threads)
+    where = choose_device(local_device(settings.device))
+    with join_processes(where) as processes:
+        corpus = prepare_again(folder, settings, observer)
+        model = _model(settings, corpus, where, fresh=Journal(folder).find() is None)
+        torch.manual_seed(settings.seed + processes.rank)
+        return _train(folder, settings, model, corpus, processes, observer, resume=True)
+
+
+def load_translator(folder: Path | str, *, device: str = "auto") -> TranslationRun:
+    """A run's best model, ready to translate and to be judged.
+
+    Raises:
+        CheckpointError: there is no run of translation, or it has no checkpoint yet.
+    """
+    folder = Path(folder)
+    settings, codec = settings_of(folder), load_codec(folder)
+    model = build(settings, codec.source.vocabulary_size, codec.target.vocabulary_size)
+    load_trained(model, folder)
+    return TranslationRun(folder, settings, model.to(choose_device(device)).eval(), codec)
+
+
+def train_translation(*, observer: Observer | None = None, **settings: Any) -> TranslationRun:
+    """Train a translation model: `train` with the settings as keywords.
+
+    Args:
+        observer: hears of everything that happens; None: nobody does.
+        settings: the fields of `TranslationSettings`, as data="pairs.tsv" or updates=500.
+
+    Example:
+        >>> run = ostinato.train_translation(data="pairs.tsv", updates=500)  # doctest: +SKIP
+        >>> run.translate(["Guten Morgen!"])  # doctest: +SKIP
+        ['Good morning!']
+    """
+    return train(TranslationSettings(**settings), observer)
+
+
+def _prepare(settings: TranslationSettings, observer: Observer) -> TranslationCorpus:
+    """With the tokenisers of the run that this one starts from, where it does."""
+    if settings.initial_weights is None:
+        return prepare(settings, observer)
+    require_run(settings.initial_weights)
+    return prepare(settings, observer, codec=load_codec(settings.initial_weights))
+
+
+def _model(
+    settings: TranslationSettings,
+    corpus: TranslationCorpus,
+    device: torch.device,
+    *,
+    fresh: bool,
+) -> Translator:
+    torch.manual_seed(settings.seed)
+    codec = corpus.codec
+    model = build(settings, codec.source.vocabulary_size, codec.target.vocabulary_size)
+    model = model.to(device)
+    if fresh and settings.initial_weights is not None:
+        load_initial_weights(model, settings.initial_weights, settings)
+    return model
+
+
+def _limits(settings: TranslationSettings) -> BatchLimits:
+    return BatchLimits(settings.batch_tokens, settings.batch_size)
+
+
+def _tell(corpus: TranslationCorpus, settings: TranslationSettings, observer: Observer) -> None:
+    """What was read, what was left out, and how much of a batch is padding."""
+    part = corpus.train
+    batches = PairBatches(part, _limits(settings), seed=settings.seed)
+    held = 0 if corpus.validation is None else len(corpus.validation)
+    observer.noted(
+        f"{len(part):,} pairs to train on, {held:,} to validate on; {len(batches):,} updates read "
+        f"all; {batches.padding_share:.1%} of a batch is padding"
+    )
+    if part.too_long:
+        observer.noted(
+            f"{part.too_long:,} pairs have a side of more than {settings.longest} tokens and are "
+            "left out (--longest)"
+        )
+    if part.blank:
+        observer.noted(f"{part.blank:,} lines that are empty on both sides are left out")
+
+
+def _train(
+    folder: Path,
+    settings: TranslationSettings,
+    model: Translator,
+    corpus: TranslationCorpus,
+    processes: Processes,
+    observer: Observer,
+    *,
+    resume: bool,
+) -> TranslationRun:
+    def batches(epoch: int) -> PairBatches:
+        return PairBatches(
+            corpus.train,
+            _limits(settings),
+            seed=settings.seed,
+            epoch=epoch,
+            rank=processes.rank,
+            world_size=processes.world_size,
+        )
+
+    trainer = build_trainer(
+        settings,
+        ThroughPairs(model),
+        batches,
+        Journal(folder, corpus.fingerprint),
+        validate=validation(corpus.validation),
+        validation_updates=_validation_updates(settings, corpus.validation),
+        observer=observer,
+        processes=processes,
+    )
+    train_to_the_end(trainer, model, folder, settings, processes, observer, resume=resume)
+    return TranslationRun(folder, settings, model.eval(), corpus.codec)
+
+
+def _validation_updates(settings: TranslationSettings, part: PairPart | None) -> float:
+    """How many updates read as many tokens as a validation does."""
+    return 0.0 if part is None else part.counted_targets / settings.batch_tokens
