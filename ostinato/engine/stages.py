@@ -27,7 +27,8 @@ class Buffer(NamedTuple):
 
     steps: a sample at a step; states: a sample before the first step or after one; carry: two
     halves with a row a sample, for what goes from step to step; samples: a sample; vector: all
-    share one row; sums: one row a thread; block: a row of the samples that a thread has in hand.
+    share one row; sums: a subtotal and a total for each thread; block: a row of the samples that a
+    thread has in hand.
     """
 
     name: str
@@ -284,7 +285,7 @@ class Stages(NamedTuple):
     """Both passes of a step, their buffers, and the large products before and after the loop.
 
     `hoisted`: buffer -> the matrix by which all inputs are multiplied before the loop.
-    `gradient_sums`: parameter -> the buffer that holds its gradient, one row a thread.
+    `gradient_sums`: parameter -> the buffer that holds its gradient, a sum for each thread.
     `input_gradient`: the buffer to which the `input_products` are added, or None. `watched`: where
     the backward loop leaves the watched gradients.
     """

@@ -161,11 +161,6 @@ def test_single_precision_is_as_good_as_that_of_torch(options: dict[str, Any]) -
     assert_as_good_in_single_precision(Call(**options))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="added up row after row in one float32: the error grows with the rows, from 15 times "
-    "torch's at 2,048 of them to 58 times at 64,000",
-)
 def test_the_gradient_of_a_bias_over_many_rows_is_as_good_as_that_of_torch() -> None:
     cell, inputs = ostinato.LSTMCell(8, 16), torch.randn(64, 256, 8)
 

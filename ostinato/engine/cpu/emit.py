@@ -34,6 +34,7 @@ FIELDS = ("steps", "time", "samples", "first", "turn")
 
 _SCRATCH_NUMBERS = 131_072  # of a block's products: half a megabyte in single precision
 _FEWEST_ROWS = 32
+_ROWS_OF_A_SUBTOTAL = 128
 
 
 class Panels(NamedTuple):
@@ -127,6 +128,8 @@ class _Emitter:
 
     def emit(self) -> Emitted:
         writer = self.writer
+        pending = writer.slot("i64")
+        writer.do(f"store i64 0, ptr {pending}")
         with writer.loop(0, "%time") as count:
             last = writer.subtract("%time", 1)
             step = writer.subtract(last, count) if self.backward else count
@@ -154,6 +157,9 @@ class _Emitter:
                 self.own_rows = self._share(self.count)
                 for segment in sorted({level[0] for level in self.plan} | self._segments()):
                     self._segment(segment)
+            self._add_subtotals(
+                pending, found["samples"], writer.assign(f"icmp eq i64 {count}, {last}")
+            )
         functions = mathematics.definitions(self.target, sorted(self.functions))
         text = "\n".join([declarations(self.target), functions, self._function()])
         return Emitted(text, tuple(self.order), tuple(self.panels), self.block)
@@ -191,10 +197,51 @@ class _Emitter:
         for panels in self.panels:
             if name == panels.rounded:
                 return 2 * self.block * panels.rounded_stride
-        buffer = self.stages.buffers.get(name)
-        if buffer is None or buffer.kind != "sums":
+        if not self._is_sum(name):
             return 0
-        return buffer.width * self.target.scalar_bytes
+        return 2 * self.stages.buffers[name].width * self.target.scalar_bytes
+
+    # ---- sums over all rows
+
+    def _add_subtotals(self, pending: str, rows: str, last: str) -> None:
+        """Every so many rows, and after the last, what they came to is added to the whole.
+
+        One long chain of additions would lose digits as the rows grow many; two short ones do not.
+        """
+        sums = [name for name in self.order if self._is_sum(name)]
+        if not sums:
+            return
+        writer = self.writer
+        count = writer.add(writer.assign(f"load i64, ptr {pending}"), rows)
+        writer.do(f"store i64 {count}, ptr {pending}")
+        enough = writer.assign(f"icmp uge i64 {count}, {_ROWS_OF_A_SUBTOTAL}")
+        with writer.when(writer.assign(f"or i1 {enough}, {last}")):
+            writer.do(f"store i64 0, ptr {pending}")
+            self.rows = {}
+            for name in sums:
+                self._add_subtotal(name)
+
+    def _is_sum(self, name: str) -> bool:
+        buffer = self.stages.buffers.get(name)
+        return buffer is not None and buffer.kind == "sums"
+
+    def _add_subtotal(self, name: str) -> None:
+        width, lanes = self.stages.buffers[name].width, self.target.lanes
+        whole = width - width % lanes
+        if whole:
+            with self.writer.loop(0, whole, lanes) as column:
+                self._add_subtotal_at(name, column, lanes)
+        if width % lanes:
+            self._add_subtotal_at(name, whole, width % lanes)
+
+    def _add_subtotal_at(self, name: str, column: Index, lanes: int) -> None:
+        self.column, self.live = column, lanes
+        subtotal, total = (
+            Place(name, 0, "vector"),
+            Place(name, self.stages.buffers[name].width, "vector"),
+        )
+        self._store(self.writer.binary("fadd", self._load(total), self._load(subtotal)), total)
+        self._store("zeroinitializer", subtotal)
 
     # ---- threads that have the same samples in hand
 

@@ -131,7 +131,7 @@ class LoopCode:
         buffer = self.buffers.get(name)
         if buffer is None or buffer.kind != "sums":
             return 0
-        return buffer.width * self.target.scalar_bytes
+        return 2 * buffer.width * self.target.scalar_bytes
 
     @staticmethod
     def _own(room: Room, size: int, groups: int) -> tuple[At, int]:

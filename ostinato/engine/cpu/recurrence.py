@@ -275,7 +275,7 @@ class CompiledRecurrence:
         for name, buffer in self.stages.gradient_sums.items():
             if buffer not in memory:
                 continue
-            sums = memory[buffer]
+            sums = memory[buffer][:, 1]
             if sums.shape[0] > 1 or buffer in taken:
                 found[name] = sums.sum(0)
             else:
@@ -334,7 +334,7 @@ class CompiledRecurrence:
             "states": (layout.samples + layout.rows,),
             "carry": (2, layout.samples),
             "samples": (layout.samples,),
-            "sums": (layout.extent.division.threads,),
+            "sums": (layout.extent.division.threads, 2),
         }[buffer.kind]
         make = torch.zeros if buffer.kind in ("sums", "samples") else torch.empty
         return make(*first, buffer.width, dtype=self.dtype, device="cpu")
