@@ -11,7 +11,7 @@ from ostinato.engine.precision import (
 from ostinato.engine.reading import Noise, Reading, Steps, Unrolled
 from ostinato.engine.reference import noisy_step, weights_replaced
 from ostinato.engine.stepper import CellStepper, prepare_step
-from ostinato.engine.unroll import unroll
+from ostinato.engine.unroll import Way, unroll, unroll_both
 from ostinato.engine.vendor import VendorForm
 from ostinato.engine.watch import StepGradients
 
@@ -27,6 +27,7 @@ __all__ = [
     "Steps",
     "Unrolled",
     "VendorForm",
+    "Way",
     "available",
     "check_engine",
     "check_products",
@@ -37,5 +38,6 @@ __all__ = [
     "prepare_step",
     "products_obstacle",
     "unroll",
+    "unroll_both",
     "weights_replaced",
 ]

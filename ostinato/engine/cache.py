@@ -5,6 +5,7 @@ parameters. A cell that holds something we cannot compare shares with nobody.
 """
 
 import os
+import warnings
 from collections.abc import Callable
 from threading import RLock
 from types import BuiltinFunctionType, FunctionType
@@ -45,6 +46,10 @@ class _Kept(Generic[T]):
                         del self._made[next(iter(self._made))]
                     self._made[name] = found
         return found
+
+    def known(self, name: Any) -> T | None:
+        """What was made for this name, if it was."""
+        return self._made.get(name)
 
     def clear(self) -> None:
         self._made.clear()
@@ -177,8 +182,24 @@ def stages_of(view: CellView, form: Form) -> Stages:
 
 
 def recurrence_of(kind: Kind, *, backward: bool) -> Any:
-    """The `CompiledRecurrence` of a kind of step, from the cache or new."""
-    return _RECURRENCES.get((kind, backward), _compiled, kind, backward)
+    """The `CompiledRecurrence` of a kind of step, from the cache or new.
+
+    Raises:
+        CannotCompileError: no machine code could be made of it; that is remembered too.
+    """
+    found = _RECURRENCES.get((kind, backward), _compiled, kind, backward)
+    if isinstance(found, str):
+        raise CannotCompileError(found)
+    return found
+
+
+def emission_problem(kind: Kind) -> str | None:
+    """Why no machine code could be made of a kind of step; None where it was not tried or is."""
+    for backward in (False, True):
+        found = _RECURRENCES.known((kind, backward))
+        if isinstance(found, str):
+            return found
+    return None
 
 
 def key_while_tracing(cell: Steps, likeness: Any, *form: Any) -> str:
@@ -220,14 +241,27 @@ def _learnt(view: CellView, form: Form) -> Kind | str:
 
 
 def _compiled(kind: Kind, backward: bool) -> Any:
+    """The recurrence, or why there is none: a fault in the emitter must not stop a user's work."""
     from ostinato.engine.cpu.recurrence import CompiledRecurrence
 
-    return CompiledRecurrence(
-        kind.stages.traced,
-        target_for(kind.dtype),
-        backward=backward,
-        operand="bfloat16" if kind.form.rounded else "same",
-    )
+    try:
+        return CompiledRecurrence(
+            kind.stages.traced,
+            target_for(kind.dtype),
+            backward=backward,
+            operand="bfloat16" if kind.form.rounded else "same",
+        )
+    except (MemoryError, RecursionError):
+        raise
+    except Exception as problem:
+        said = f"{type(problem).__name__}: {problem}".splitlines()[0]
+        name = type(kind.cell).__name__
+        warnings.warn(
+            f"no machine code could be made of the step of {name} ({said}). It runs on another, "
+            "slower engine; this is a fault in ostinato's compiler: please report it with the cell",
+            stacklevel=2,
+        )
+        return f"no machine code could be made of its step ({said})"
 
 
 _AS_IT_IS = (type(None), bool, int, str, type, FunctionType, BuiltinFunctionType)

@@ -15,6 +15,7 @@ from torch.autograd import forward_ad
 
 from ostinato.engine.cache import (
     CellView,
+    emission_problem,
     key_while_tracing,
     kind_of,
     machine_obstacle,
@@ -90,6 +91,7 @@ class CompiledCall:
                 return problem_while_tracing(view.cell, view.likeness, *self.form) or None
             if obstacle is None:
                 self._kind = kind_of(self.view, self.form)
+                obstacle = emission_problem(self._kind)
         except CannotCompileError as problem:
             return str(problem)
         return obstacle
@@ -105,33 +107,46 @@ class CompiledCall:
         return found._replace(outputs=found.outputs.to(torch.get_autocast_dtype("cpu")))
 
     def _run(self, state: Any) -> Unrolled:
-        assert self.inputs is not None
-        dtype = self.view.dtype
-        initial = tensors(self.reading.initial_state) if self.form.resets else []
-        parameters = (self.view.parameters | dict(self.noise.weights)).values()
-        own = [self.inputs, *tensors(state), *initial]
-        given = [*(part if part.dtype == dtype else part.to(dtype) for part in own), *parameters]
-        if self.plain and all(type(part) in _PLAIN for part in given):
+        given = self.given(state)
+        if self.runs_plainly(given):
             results = self._run_plainly(given)
         else:
             marks = self._marks()
             flat = [marks.lengths, marks.resets, marks.hidden, *marks.keep]
             results = FORWARD(given, flat, self._key(), self.reading.reverse, False)
-        return self._unrolled(results, state)
+        return self.unrolled(results, state)
+
+    def given(self, state: Any) -> list[Tensor]:
+        """The differentiable tensors of the call, as `Loop` takes them."""
+        assert self.inputs is not None
+        dtype = self.view.dtype
+        initial = tensors(self.reading.initial_state) if self.form.resets else []
+        parameters = (self.view.parameters | dict(self.noise.weights)).values()
+        own = [self.inputs, *tensors(state), *initial]
+        return [*(part if part.dtype == dtype else part.to(dtype) for part in own), *parameters]
+
+    def runs_plainly(self, given: Sequence[Tensor]) -> bool:
+        """Whether the loop may run in an `autograd.Function`, and not as torch's operator."""
+        return self.plain and all(type(part) in _PLAIN for part in given)
 
     def _run_plainly(self, given: Sequence[Tensor]) -> Sequence[Tensor]:
-        backward = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given)
-        loop = loop_of(
+        backward = needs_gradient(given)
+        loop = self.loop(given, backward=backward)
+        if backward:
+            return _Compiled.apply(loop, *given)  # pyright: ignore[reportReturnType]
+        return loop.results(loop.run(given))
+
+    def loop(self, given: Sequence[Tensor], *, backward: bool, threads: int | None = None) -> Loop:
+        """The loop of this call, on so many threads (None: on all)."""
+        return loop_of(
             self._known_kind(),
             given[0],
             self._marks(),
             reverse=self.reading.reverse,
             backward=backward,
             watch=self.watch,
+            threads=threads,
         )
-        if backward:
-            return _Compiled.apply(loop, *given)  # pyright: ignore[reportReturnType]
-        return loop.results(loop.run(given))
 
     def _key(self) -> str:
         if torch.compiler.is_compiling():
@@ -147,7 +162,8 @@ class CompiledCall:
         keep = tuple(part[0, 0] if self.form.kept == "always" else part for part in parts)
         return Marks(reading.lengths, reading.resets, noise.hidden, keep)
 
-    def _unrolled(self, results: Sequence[Tensor], state: Any) -> Unrolled:
+    def unrolled(self, results: Sequence[Tensor], state: Any) -> Unrolled:
+        """What the loop found, as people hold it."""
         count = len(tensors(state))
         outputs, final, every = results[0], results[1 : 1 + count], results[1 + count :]
         if every and self.reading.lengths is not None:
@@ -175,6 +191,11 @@ class CompiledCall:
         traced = stages_of(self.view, self.form).traced
         operand = "bfloat16" if self.form.rounded else "same"
         return CompiledStepper(traced, self.view.target(), parameters, given, samples, operand)
+
+
+def needs_gradient(given: Sequence[Tensor]) -> bool:
+    """Whether a backward pass may come."""
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given)
 
 
 def _is_plain_call() -> bool:
@@ -280,9 +301,9 @@ class _Compiled(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        with _without_autocast():
+        with without_autocast():
             if torch.is_grad_enabled():
-                return (None, *_twice_differentiable(ctx.loop, ctx.saved_tensors, gradients))
+                return (None, *twice_differentiable(ctx.loop, ctx.saved_tensors, gradients))
             if is_mapped(gradients):
                 wanted = ctx.needs_input_grad[1:]
                 return (None, *mapped_gradients(ctx.loop, ctx.saved_tensors, gradients, wanted))
@@ -299,9 +320,10 @@ def _differentiated(ctx: Any, gradients: Sequence[Tensor | None]) -> list[Tensor
     return [gradient if want else None for gradient, want in zip(found, wanted, strict=True)]
 
 
-def _twice_differentiable(
+def twice_differentiable(
     loop: Loop, given: Sequence[Tensor], gradients: Sequence[Tensor | None]
 ) -> list[Tensor | None]:
+    """The gradients of all that was given, by the reference, which differentiates them again."""
     if loop.watch is not None:
         raise EngineError(
             "the gradients of single steps are watched, which goes with first derivatives only; "
@@ -326,7 +348,8 @@ def _twice_differentiable(
     return [next(found) if tensor.requires_grad else None for tensor in given]
 
 
-def _without_autocast() -> AbstractContextManager[Any]:
+def without_autocast() -> AbstractContextManager[Any]:
+    """A backward pass computes in the precision of the forward pass, whoever calls it."""
     if torch.is_autocast_enabled("cpu"):
         return torch.autocast("cpu", enabled=False)
     return nullcontext()

@@ -58,6 +58,17 @@ class Loop:
         """How many parts a state has."""
         return len(self.kind.stages.traced.state_widths)
 
+    @property
+    def given_count(self) -> int:
+        """How many tensors are given."""
+        form = self.kind.form
+        return 1 + self.count * (2 if form.resets else 1) + len(self.kind.shapes)
+
+    @property
+    def worth_a_thread(self) -> bool:
+        """Whether there is enough to do for a thread beside another."""
+        return self.recurrence.worth_a_thread(self.layout.rows)
+
     def split(
         self, given: Sequence[Any]
     ) -> tuple[Any, Sequence[Any], Sequence[Any], Sequence[Any]]:
@@ -68,6 +79,14 @@ class Loop:
 
     def run(self, given: Sequence[Tensor]) -> dict[str, Tensor]:
         """The memory of the loop, after it. To be called where no gradient is recorded."""
+        from ostinato.engine.cpu.work import carry_out
+
+        work = self.work(given)
+        carry_out(work)
+        return work.memory
+
+    def work(self, given: Sequence[Tensor]) -> Any:
+        """The loop, to be carried out."""
         layout = self.layout
         inputs, states, initials, _ = self.split(given)
         return self.recurrence.forward(
@@ -135,6 +154,13 @@ class Loop:
         incoming: Sequence[Tensor | None],
     ) -> list[Tensor | None]:
         """The gradients of all that was given, from those of the results. It uses the memory up."""
+        from ostinato.engine.cpu.work import carry_out
+
+        carry_out(self.gradient_work(memory, incoming))
+        return self.found_gradients(memory)
+
+    def gradient_work(self, memory: dict[str, Tensor], incoming: Sequence[Tensor | None]) -> Any:
+        """The loop back through time, to be carried out."""
         layout, count = self.layout, self.count
         like = memory["X"]
         widths = self.kind.stages.traced.state_widths
@@ -145,7 +171,7 @@ class Loop:
             return layout.gather(gradient)
 
         last, every = incoming[1 : 1 + count], incoming[1 + count :]
-        found = self.recurrence.backward(
+        return self.recurrence.backward(
             layout,
             memory,
             rows(incoming[0], self.kind.stages.traced.output.width),
@@ -155,6 +181,10 @@ class Loop:
                 for number, each in enumerate(zip(every, widths, strict=False))
             },
         )
+
+    def found_gradients(self, memory: dict[str, Tensor]) -> list[Tensor | None]:
+        """The gradients of all that was given, after the loop back through time."""
+        layout, found = self.layout, self.recurrence.gradients(memory)
         if self.watch is not None:
             for part, gradient in enumerate(self.recurrence.watched(layout, memory)):
                 self.watch.whole(part, layout.scatter(gradient))
@@ -162,7 +192,7 @@ class Loop:
         states = [layout.restore(gradient) for gradient in found.states]
         initials: list[Tensor | None] = [layout.restore(gradient) for gradient in found.initials]
         if self.kind.form.resets and not initials:
-            initials = [None] * count
+            initials = [None] * self.count
         return [inputs, *states, *initials, *map(found.parameters.get, self.kind.shapes)]
 
 
@@ -183,13 +213,14 @@ def loop_of(
     reverse: bool,
     backward: bool,
     watch: Watch | None = None,
+    threads: int | None = None,
 ) -> Loop:
-    """The loop over inputs (batch, time, feature)."""
+    """The loop over inputs (batch, time, feature), on so many threads (None: on all)."""
     from ostinato.engine.cpu.layout import even_layout, uneven_layout
     from ostinato.engine.cpu.team import team_size
 
     samples, time = inputs.shape[:2]
-    recurrence, threads = recurrence_of(kind, backward=backward), team_size()
+    recurrence, threads = recurrence_of(kind, backward=backward), threads or team_size()
     if marks.lengths is None:
         division = recurrence.division(samples, samples * time, threads)
         layout = even_layout(samples, time, division, threads, reverse=reverse)

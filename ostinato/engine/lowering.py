@@ -81,6 +81,7 @@ class Lowering:
         self.graph = graph
         self.program = self.makes(cuts)
         self.shape: tuple[int, ...] = ()
+        self.shape_before: tuple[int, ...] = ()
 
     def run(self, inputs: Sequence[Any]) -> Any:
         values: dict[Traced, Any] = {}
@@ -114,18 +115,18 @@ class Lowering:
         name = _name_of(node)
         if name == "getitem":
             return arguments[0][arguments[1]]
-        value = node.meta.get("val")
-        self.shape = tuple(value.shape) if isinstance(value, torch.Tensor) else ()
+        self.shape, self.shape_before = _shape_of(node), _shape_of(next(iter(node.args), None))
         try:
-            if name in _MAPS:
-                if options:
-                    raise CannotCompileError(f"torch's {name} with {', '.join(options)}")
-                return self._map(_MAPS[name], *arguments)
-            if name in _KEPT:
-                return self._kept(node, arguments[0])
             if name.endswith("_"):
                 _refuse_other_names(node)
-            function = getattr(self, f"_{name.rstrip('_')}", None)
+            plain = name.rstrip("_")
+            if plain in _MAPS:
+                if options:
+                    raise CannotCompileError(f"torch's {name} with {', '.join(options)}")
+                return self._map(_MAPS[plain], *arguments)
+            if name in _KEPT:
+                return self._kept(node, arguments[0])
+            function = getattr(self, f"_{plain}", None)
             if function is None:
                 raise CannotCompileError(f"torch's {name} is not known to the compiler")
             return function(*arguments, **options)
@@ -195,13 +196,16 @@ class Lowering:
         return self._map("multiply", a, a)
 
     def _pow(self, a: Any, exponent: float) -> Row:
-        if exponent == 0.5:
-            return self._map("sqrt", a)
-        if exponent != int(exponent) or not 1 <= exponent <= 8:
+        if exponent < 0:
+            return self._map("reciprocal", self._pow(a, -exponent))
+        if 2 * exponent != int(2 * exponent) or not 0.5 <= exponent <= 8:
             raise CannotCompileError(f"a power of {exponent}")
-        result = a
-        for _ in range(int(exponent) - 1):
-            result = self._map("multiply", result, a)
+        factors = [a] * int(exponent)
+        if exponent != int(exponent):
+            factors.append(self._map("sqrt", a))
+        result, *rest = factors
+        for factor in rest:
+            result = self._map("multiply", result, factor)
         return result
 
     def _clamp(self, a: Row, low: float | None = None, high: float | None = None) -> Row:
@@ -223,6 +227,11 @@ class Lowering:
     def _logical_not(self, a: Row) -> Row:
         return self._map("not", a)
 
+    def _bitwise_xor(self, a: Row, b: Row) -> Row:
+        return self._map("not_equal", a, b)
+
+    _bitwise_not, _logical_xor = _logical_not, _bitwise_xor
+
     def _log_sigmoid_forward(self, a: Row) -> tuple[Row, Row]:
         small = self._map("exp", self._map("negate", self._map("absolute", a)))
         log = self._map("log1p", small)
@@ -240,6 +249,10 @@ class Lowering:
 
     def _threshold_backward(self, gradient: Row, y: Row, threshold: float) -> Row:
         return self._map("where", self._map("greater", y, float(threshold)), gradient, 0.0)
+
+    def _softshrink_backward(self, gradient: Row, y: Row, threshold: float) -> Row:
+        outside = self._map("greater", self._map("absolute", y), float(threshold))
+        return self._map("where", outside, gradient, 0.0)
 
     def _log_sigmoid_backward(self, gradient: Row, a: Row, small: Row) -> Row:
         return self._map("multiply", gradient, self._map("sigmoid", self._map("negate", a)))
@@ -351,7 +364,8 @@ class Lowering:
     ) -> Any:
         if step != 1:
             raise CannotCompileError("a slice with a step")
-        if isinstance(a, Row) and axis == 0:
+        of_a_vector = isinstance(a, Row) and self.shape_before == (a.width,)
+        if isinstance(a, Row) and axis == 0 and not of_a_vector:
             if self.shape[0] != EXAMPLE_BATCH:
                 raise CannotCompileError("a slice of the batch")
             return a
@@ -363,6 +377,8 @@ class Lowering:
     def _extent(self, a: Any, axis: int) -> int:
         if isinstance(a, Row):
             return a.width
+        if isinstance(a, VectorGradient):
+            return a.row.width
         if isinstance(a, Matrix):
             return a.shape[axis % 2]
         raise CannotCompileError(f"a slice of {_words(a)}")
@@ -370,6 +386,8 @@ class Lowering:
     def _part(self, a: Any, axis: int, start: int, stop: int) -> Any:
         if isinstance(a, Row):
             return self.program.slice(a, start, stop)
+        if isinstance(a, VectorGradient):
+            return VectorGradient(self.program.slice(a.row, start, stop))
         field = "columns" if (axis % 2 == 1) != a.transposed else "rows"
         first = getattr(a, field)[0]
         return a._replace(**{field: (first + start, first + stop)})
@@ -420,7 +438,7 @@ class Lowering:
             return MatrixGradient((), self.shape)
         return self.program.zero(self.shape[-1])
 
-    _zeros_like = _new_zeros = _zeros
+    _zeros_like = _new_zeros = _empty_like = _zeros  # what is empty is filled before it is read
 
     def _full(self, shape: Any, value: float, **_: Any) -> Row:
         constant = self.program.constant(float(value))
@@ -428,11 +446,19 @@ class Lowering:
             return constant
         return self.program.map("copy", constant, self.program.zero(self.shape[-1]))
 
-    def _ones_like(self, *_: Any, **__: Any) -> Row:
+    def _ones(self, *_: Any, **__: Any) -> Row:
         return self._full(None, 1.0)
+
+    _ones_like = _new_ones = _ones
+
+    def _fill(self, a: Any, value: float) -> Any:
+        return self._full_like(a, value)
 
     def _full_like(self, a: Any, value: float, **_: Any) -> Any:
         return self._zeros() if value == 0 else self._full(None, value)
+
+    def _new_full(self, a: Any, shape: Any, value: float, **_: Any) -> Any:
+        return self._full_like(a, value)
 
     def _scalar_tensor(self, value: float, **_: Any) -> float:
         return float(value)
@@ -486,13 +512,22 @@ _KEPT = ("clone", "detach", "alias", "view", "unsqueeze", "squeeze", "_to_copy",
          "lift_fresh_copy")  # fmt: skip
 
 
+_COPIED = ("clone", "_to_copy", "lift_fresh_copy")
+
+
 def _refuse_other_names(node: Traced) -> None:
     """An in-place operation reaches every name of a value; we would change one of them only."""
     changed = node.args[0]
     assert isinstance(changed, Traced)
     known = [changed, *changed.users]
-    if any(_name_of(each) in _KEPT for each in known if each.op == "call_function"):
+    names = {_name_of(each) for each in known if each.op == "call_function"}
+    if names & ({*_KEPT} - {*_COPIED}):
         raise CannotCompileError("an in-place operation on a value that has another name")
+
+
+def _shape_of(node: Any) -> tuple[int, ...]:
+    value = node.meta.get("val") if isinstance(node, Traced) else None
+    return tuple(value.shape) if isinstance(value, torch.Tensor) else ()
 
 
 def _name_of(node: Traced) -> str:

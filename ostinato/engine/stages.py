@@ -27,7 +27,7 @@ class Buffer(NamedTuple):
 
     steps: a sample at a step; states: a sample before the first step or after one; carry: two
     halves with a row a sample, for what goes from step to step; samples: a sample; vector: all
-    share one row; sums: a subtotal and a total for each thread; block: a row of the samples that a
+    share one row; sums: a total and a subtotal for each thread; block: a row of the samples that a
     thread has in hand.
     """
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.stateless import _reparametrize_module  # pyright: ignore[reportPrivateUsage]
 
+from ostinato.engine.decompositions import decompositions
 from ostinato.engine.effects import line_of_exception, refuse_rebinding, refuse_writing
 from ostinato.engine.lowering import (
     EXAMPLE_BATCH,
@@ -278,7 +279,7 @@ def _trace_graph(
     weights = {name: tensor.detach() for name, tensor in parameters.items()}
     try:
         with torch.enable_grad():
-            graph = make_fx(joint, tracing_mode="fake", record_stack_traces=True)(
+            graph = make_fx(joint, decompositions(), tracing_mode="fake", record_stack_traces=True)(
                 example, weights, others
             )
     except CannotCompileError:

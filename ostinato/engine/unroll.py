@@ -1,6 +1,7 @@
-"""`unroll`: run a cell over time. The one public function of the engine room."""
+"""`unroll`: run a cell over time, and `unroll_both`: two directions at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -8,10 +9,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ostinato.engine.both_ways import run_both
 from ostinato.engine.choose import Choice, choose
 from ostinato.engine.compiled import CompiledCall
 from ostinato.engine.parallel import unroll_parallel
 from ostinato.engine.precision import Products, computing_products
+from ostinato.engine.program import CannotCompileError
 from ostinato.engine.reading import Noise, Reading, Steps, Unrolled, active_steps
 from ostinato.engine.recompute import run_again_for_gradient, unroll_in_segments
 from ostinato.engine.reference import unroll_pointwise, unroll_reference
@@ -74,27 +77,63 @@ def unroll(
         >>> outputs.shape
         torch.Size([2, 5, 4])
     """
-    reading, noise = reading or Reading(), noise or Noise()
-    _check_inputs(cell, inputs)
-    reading.check(*inputs.shape[:2])
-    if noise.hidden is not None or noise.keep is not None:
-        noise.check(inputs.shape[0], inputs.shape[1], list(cell.state_sizes))
-    reading = _with_initial_state(cell, inputs, reading)
-    if state is None:
-        state = reading.initial_state
-    _check_state(cell, state, inputs.shape[0])
+    way = _checked(Way(cell, state, reading or Reading(), noise or Noise()), inputs)
     if (products or recompute) and torch.onnx.is_in_onnx_export():
         products, recompute = None, False  # a file computes in float32, and keeps nothing
     seen = None if watch is None else watch.begin(cell.state_sizes, *inputs.shape[:2])
     asked = _Asked(engine, all_states, products, recompute and torch.is_grad_enabled(), seen)
     if not asked.recompute or inputs.shape[1] == 0:
-        return _run(cell, inputs, state, reading, noise, asked)
+        return _run(way, inputs, asked)
 
     def run(start: int, inputs: Tensor, state: Any, reading: Reading, noise: Noise) -> Unrolled:
         watch = None if seen is None else seen.at(start)
-        return _run(cell, inputs, state, reading, noise, asked._replace(watch=watch))
+        return _run(Way(cell, state, reading, noise), inputs, asked._replace(watch=watch))
 
-    return unroll_in_segments(run, inputs, state, reading, noise)
+    return unroll_in_segments(run, inputs, way.state, way.reading, way.noise)
+
+
+class Way(NamedTuple):
+    """One direction of a layer: the cell, the state before its first step, how and with which
+    masks it reads.
+    """
+
+    cell: Steps
+    state: Any
+    reading: Reading
+    noise: Noise
+
+
+def unroll_both(
+    ways: Sequence[Way],
+    inputs: Tensor,
+    *,
+    engine: str | None = None,
+    all_states: bool = False,
+    products: Products | None = None,
+) -> list[Unrolled]:
+    """`unroll` two directions over the same inputs: at the same time where threads are free.
+
+    Args:
+        ways: the two.
+        inputs, engine, all_states, products: as for `unroll`.
+
+    Example:
+        >>> ahead, back = ostinato.GRUCell(3, 4), ostinato.GRUCell(3, 4)
+        >>> ways = [
+        ...     Way(ahead, None, Reading(), Noise()),
+        ...     Way(back, None, Reading(reverse=True), Noise()),
+        ... ]
+        >>> found = unroll_both(ways, torch.zeros(2, 5, 3))
+        >>> [each.outputs.shape for each in found]
+        [torch.Size([2, 5, 4]), torch.Size([2, 5, 4])]
+    """
+    ways = [_checked(way, inputs) for way in ways]
+    asked = _Asked(engine, all_states, products, False, None)
+    pairs = [_chosen(way, inputs, asked) for way in ways]
+    if inputs.shape[1] and all(choice.engine == "compiled" for _, choice in pairs):
+        with suppress(CannotCompileError):  # as in _run
+            return run_both([compiled for compiled, _ in pairs], [way.state for way in ways])
+    return [_run(way, inputs, asked) for way in ways]
 
 
 class _Asked(NamedTuple):
@@ -107,35 +146,57 @@ class _Asked(NamedTuple):
     watch: Watch | None
 
 
-def _run(
-    cell: Steps, inputs: Tensor, state: Any, reading: Reading, noise: Noise, asked: _Asked
-) -> Unrolled:
-    """Run what has been checked."""
-    engine, all_states, products, recompute, watch = asked
+def _checked(way: Way, inputs: Tensor) -> Way:
+    """The same with its states there, once all is found to fit."""
+    cell, state, reading, noise = way
+    _check_inputs(cell, inputs)
+    reading.check(*inputs.shape[:2])
+    if noise.hidden is not None or noise.keep is not None:
+        noise.check(inputs.shape[0], inputs.shape[1], list(cell.state_sizes))
+    reading = _with_initial_state(cell, inputs, reading)
+    if state is None:
+        state = reading.initial_state
+    _check_state(cell, state, inputs.shape[0])
+    return Way(cell, state, reading, noise)
+
+
+def _chosen(way: Way, inputs: Tensor, asked: _Asked) -> tuple[CompiledCall, Choice]:
+    """The call as the compiled engine would run it, and the engine that will."""
     compiled = CompiledCall(
-        cell,
+        way.cell,
         inputs,
-        reading,
-        noise,
-        all_states=all_states,
-        products=products,
-        recompute=recompute,
-        watch=watch,
+        way.reading,
+        way.noise,
+        all_states=asked.all_states,
+        products=asked.products,
+        recompute=asked.recompute,
+        watch=asked.watch,
     )
     choice = choose(
-        cell,
-        noise,
-        engine=engine,
-        all_states=all_states,
-        products=products,
-        watched=watch is not None,
+        way.cell,
+        way.noise,
+        engine=asked.engine,
+        all_states=asked.all_states,
+        products=asked.products,
+        watched=asked.watch is not None,
         compiled=compiled,
     )
+    return compiled, choice
+
+
+def _run(way: Way, inputs: Tensor, asked: _Asked) -> Unrolled:
+    """Run what has been checked."""
+    compiled, choice = _chosen(way, inputs, asked)
+    cell, state, reading, noise = way
+    _, all_states, products, recompute, watch = asked
     _refuse_frozen_time(cell, inputs, choice)
     if inputs.shape[1] == 0:
         return _no_steps(cell, inputs, state, all_states)
     if choice.engine == "compiled":
-        return compiled.run(state)
+        try:
+            return compiled.run(state)
+        except CannotCompileError:  # only now was machine code asked for; the choice will know
+            return _run(way, inputs, asked)
     if reading.lengths is not None:
         # What stands in the padding must not matter, not even a NaN in a gradient.
         active = active_steps(reading.lengths, inputs.shape[1])

@@ -14,10 +14,12 @@ from ostinato.engine import (
     Reading,
     StepGradients,
     Unrolled,
+    Way,
     choose,
     computing_products,
     noisy_step,
     unroll,
+    unroll_both,
     weights_replaced,
 )
 from ostinato.errors import ShapeError
@@ -287,27 +289,44 @@ class RecurrentLayer(nn.Module):
         initials = states[1] if self.bidirectional else (states[1],)
         masks = (noise.forward, noise.backward or Noise())
         watches = watch if self.bidirectional and watch is not None else (watch, None)
-        read = [
-            unroll(
-                cell,
-                inputs,
-                start,
-                Reading(reading.lengths, reading.resets, initial, reverse=reverse),
-                mask,
-                engine=self.options.engine,
-                all_states=all_states,
-                products=self.options.products,
-                recompute=self.options.recompute,
-                watch=own,
-            )
-            for cell, start, initial, mask, reverse, own in zip(
-                pair, starts, initials, masks, (False, True), watches, strict=False
+        ways = [
+            Way(cell, start, Reading(reading.lengths, reading.resets, initial, reverse), mask)
+            for cell, start, initial, mask, reverse in zip(
+                pair, starts, initials, masks, (False, True), strict=False
             )
         ]
+        read = self._read(ways, inputs, all_states, watches)
         if not self.bidirectional:
             return read[0]
-        ways = [Bidirectional(*both) for both in zip(*read, strict=True)]
-        return Unrolled(torch.cat(ways[0], -1), ways[1], ways[2])
+        both = [Bidirectional(*parts) for parts in zip(*read, strict=True)]
+        return Unrolled(torch.cat(both[0], -1), both[1], both[2])
+
+    def _read(
+        self, ways: Sequence[Way], inputs: Tensor, all_states: bool, watches: Sequence[Any]
+    ) -> list[Unrolled]:
+        options = self.options
+        alone = len(ways) == 1 or options.recompute or any(each is not None for each in watches)
+        if not alone:
+            return unroll_both(
+                ways,
+                inputs,
+                engine=options.engine,
+                all_states=all_states,
+                products=options.products,
+            )
+        return [
+            unroll(
+                way.cell,
+                inputs,
+                *way[1:],
+                engine=options.engine,
+                all_states=all_states,
+                products=options.products,
+                recompute=options.recompute,
+                watch=watch,
+            )
+            for way, watch in zip(ways, watches, strict=False)
+        ]
 
     def _onward(
         self, depth: int, inputs: Tensor, outputs: Tensor, noise: Sequence[LayerNoise]

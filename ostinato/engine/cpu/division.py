@@ -24,6 +24,11 @@ class Division(NamedTuple):
         return max(self.groups, self.parts)
 
 
+def worth_a_thread(rows: int, weights: int) -> bool:
+    """Whether a loop over so many rows gains from a thread that runs it beside another."""
+    return 2 * rows * weights >= _WORK_OF_A_THREAD
+
+
 def divide(samples: int, rows: int, weights: int, tiles: int, threads: int) -> Division:
     """Divide a loop.
 

@@ -236,10 +236,8 @@ class _Emitter:
 
     def _add_subtotal_at(self, name: str, column: Index, lanes: int) -> None:
         self.column, self.live = column, lanes
-        subtotal, total = (
-            Place(name, 0, "vector"),
-            Place(name, self.stages.buffers[name].width, "vector"),
-        )
+        total = Place(name, 0, "vector")
+        subtotal = _subtotal(self.stages, total)
         self._store(self.writer.binary("fadd", self._load(total), self._load(subtotal)), total)
         self._store("zeroinitializer", subtotal)
 
@@ -596,11 +594,19 @@ def _plan(stages: Pass) -> dict[Level, list[Item]]:
     for node, places in stages.stores.items():
         plan.setdefault(stages.level(node), []).append(Item("store", node, tuple(places), None))
     for node, place in stages.sums:
-        plan.setdefault(stages.level(node), []).append(Item("sum", node, (place,), None))
+        if stages.buffers[place.buffer].kind == "sums":
+            place = _subtotal(stages, place)
+        item = Item("sum", node, (place,), None)
+        plan.setdefault(stages.level(node), []).append(item)
     for total, level in stages.totals.items():
         items = [Item("total", node, (), total) for node in total.arguments]
         plan.setdefault(level, []).extend(items)
     return plan
+
+
+def _subtotal(stages: Pass, total: Place) -> Place:
+    """Where a sum over the last rows lies: behind that over all before them."""
+    return total._replace(offset=total.offset + stages.buffers[total.buffer].width)
 
 
 def _panels(

@@ -12,18 +12,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ostinato.engine.cpu.division import Division
+from ostinato.engine.cpu.division import Division, worth_a_thread
 from ostinato.engine.cpu.large_products import Product, product_stage, scratch_numbers
 from ostinato.engine.cpu.layout import Extent, Layout
 from ostinato.engine.cpu.loop_code import LoopCode, Room, Shapes, Walk, lies_of
 from ostinato.engine.cpu.panels import Lies, Operand
-from ostinato.engine.cpu.plan import At, Plan, Stage
+from ostinato.engine.cpu.plan import At, Stage
 from ostinato.engine.cpu.target import Target
+from ostinato.engine.cpu.work import Memory, Prepared, Work
 from ostinato.engine.reuse import reuse_memory
-from ostinato.engine.stages import Buffer, OuterProduct, Place, Stages, cut_into_stages
+from ostinato.engine.stages import OuterProduct, Place, Stages, cut_into_stages
 from ostinato.engine.trace import TracedStep
-
-Memory = dict[str, Tensor]
 
 
 class Gradients(NamedTuple):
@@ -36,14 +35,6 @@ class Gradients(NamedTuple):
     states: list[Tensor]
     initials: list[Tensor]
     parameters: dict[str, Tensor]
-
-
-class Prepared(NamedTuple):
-    """A plan, the room it needs while it runs (in bytes), and the tensors to be made for it."""
-
-    plan: Plan
-    room: int
-    buffers: tuple[Buffer, ...]
 
 
 class CompiledRecurrence:
@@ -82,6 +73,10 @@ class CompiledRecurrence:
         """How so many threads divide the loop."""
         return self.forward_loop.division(samples, rows, threads)
 
+    def worth_a_thread(self, rows: int) -> bool:
+        """Whether the loop over so many rows gains from a thread that runs it beside another."""
+        return worth_a_thread(rows, self.forward_loop.emitted.multiplications)
+
     # ---- forward
 
     def forward(
@@ -91,8 +86,8 @@ class CompiledRecurrence:
         states: Sequence[Tensor],
         parameters: Mapping[str, Tensor],
         given: Mapping[str, Tensor],
-    ) -> Memory:
-        """Run the loop.
+    ) -> Work:
+        """The loop over these, to be carried out.
 
         Args:
             layout: where rows lie.
@@ -102,7 +97,7 @@ class CompiledRecurrence:
             given: the other buffers of the traced form: R, I0, ..., M, K0, ...
 
         Returns:
-            The memory of the loop, from which `output` and `states` read.
+            The work; from its memory `output` reads, once it is done.
         """
         memory: Memory = {"X": inputs, **given}
         for name, tensor in parameters.items():
@@ -112,8 +107,7 @@ class CompiledRecurrence:
             rows[layout.initial_row : layout.initial_row + layout.samples] = state
             memory[f"S{number}"] = rows
         self._know(parameters)
-        self._run(self._forward_plan(layout.extent), layout, memory)
-        return memory
+        return Work(self._forward_plan(layout.extent), layout, memory)
 
     def _plan_forward(self, extent: Extent) -> Prepared:
         room = Room()
@@ -147,12 +141,12 @@ class CompiledRecurrence:
         output_gradient: Tensor,
         state_gradients: Sequence[Tensor | None],
         given: Mapping[str, Tensor],
-    ) -> Gradients:
-        """Run the loop back through time. It uses the memory up.
+    ) -> Work:
+        """The loop back through time, to be carried out. It uses the memory up.
 
         Args:
             layout: of the forward pass.
-            memory: that the forward pass returned.
+            memory: of the forward pass, after it.
             output_gradient: (rows, width).
             state_gradients: of the final state, each (samples, width), in the layout's order; None
                 where nothing comes in.
@@ -165,8 +159,11 @@ class CompiledRecurrence:
             for name in self._read_before():
                 memory[f"before {name}"] = layout.before(memory[name])
         self._new_gradients(layout, memory)
-        self._run(self._backward_plan(layout.extent), layout, memory)
-        count = len(state_gradients)
+        return Work(self._backward_plan(layout.extent), layout, memory)
+
+    def gradients(self, memory: Memory) -> Gradients:
+        """What the loop back through time found."""
+        count = len(self.traced.state_widths)
         return Gradients(
             memory.get(self._input_gradient),
             [memory[f"D{number}"][1] for number in range(count)],
@@ -275,7 +272,7 @@ class CompiledRecurrence:
         for name, buffer in self.stages.gradient_sums.items():
             if buffer not in memory:
                 continue
-            sums = memory[buffer][:, 1]
+            sums = memory[buffer][:, 0]
             if sums.shape[0] > 1 or buffer in taken:
                 found[name] = sums.sum(0)
             else:
@@ -308,36 +305,10 @@ class CompiledRecurrence:
 
     def _prepared(self, stages: Sequence[Stage], extent: Extent, room: Room) -> Prepared:
         threads = max(extent.division.threads, *(len(stage.jobs) for stage in stages))
-        plan = Plan(stages, threads)
-        buffers = [self.stages.buffers[name] for name in plan.parts if name in self.stages.buffers]
-        return Prepared(plan, room.bytes, tuple(buffers))
-
-    def _run(self, prepared: Prepared, layout: Layout, memory: Memory) -> None:
-        plan, room, buffers = prepared
-        for buffer in buffers:
-            if buffer.name not in memory:
-                memory[buffer.name] = self._new(buffer, layout)
-        given = {
-            "room": torch.empty(room, dtype=torch.uint8, device="cpu"),
-            "tables": layout.tables,
-        }
-        plan.run(
-            {
-                part: (given[part] if part in given else memory[part]).data_ptr()
-                for part in plan.parts
-            }
-        )
-
-    def _new(self, buffer: Buffer, layout: Layout) -> Tensor:
-        first = {
-            "steps": (layout.rows,),
-            "states": (layout.samples + layout.rows,),
-            "carry": (2, layout.samples),
-            "samples": (layout.samples,),
-            "sums": (layout.extent.division.threads, 2),
-        }[buffer.kind]
-        make = torch.zeros if buffer.kind in ("sums", "samples") else torch.empty
-        return make(*first, buffer.width, dtype=self.dtype, device="cpu")
+        words = (word for stage in stages for job in stage.jobs for word in job.fields)
+        names = dict.fromkeys(word.part for word in words if isinstance(word, At))
+        buffers = [self.stages.buffers[name] for name in names if name in self.stages.buffers]
+        return Prepared(stages, threads, room.bytes, tuple(buffers))
 
 
 def _covers(terms: Sequence[OuterProduct], shape: Sequence[int]) -> bool:
