@@ -164,6 +164,8 @@ class Pass:
                 for node, offset in zip(pieces, _offsets(pieces), strict=True)
             ):
                 return place
+        while name in self.buffers:  # of another row, which begins with the same piece
+            name += "'"
         self.buffer(name, "steps", sum(node.width for node in pieces))
         self.store_row(Row(pieces), name, "step")
         return Place(name, 0, "step")

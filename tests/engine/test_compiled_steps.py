@@ -20,7 +20,7 @@ from own_cells import (
 )
 from torch import Tensor, nn
 
-from ostinato.cells import Cell
+from ostinato.cells import Cell, GRUCell
 from ostinato.state import HiddenState
 
 
@@ -256,3 +256,21 @@ PROJECTED = [
 @pytest.mark.parametrize(("rule", "project"), PROJECTED)
 def test_a_projection_may_do_little(rule: Any, project: Any) -> None:
     assert_agrees(Joining(rule, project), None)
+
+
+def test_gradients_that_begin_alike_and_end_otherwise_are_kept_apart() -> None:
+    """The gates' gradient goes into both matrices; the candidate's is scaled on its way to one."""
+    gru = GRUCell(2, HIDDEN)
+
+    def step(cell: Own, projected: Tensor, hidden: Tensor, state: Any) -> Any:
+        following, _ = gru_of(cell).step(projected, hidden, state)
+        return following, HiddenState(following)
+
+    class Narrow(Own):
+        def project(self, inputs: Tensor) -> Tensor:
+            return gru_of(self).project(inputs[..., :2])
+
+    def gru_of(cell: Any) -> GRUCell:
+        return cell.gru
+
+    assert_agrees(Narrow(step, gru=gru))
