@@ -18,6 +18,7 @@ from ostinato.decoding.beam import Beam
 from ostinato.decoding.checks import forbidden_mask, refuse_what_is_no_number
 from ostinato.decoding.generate import NextStep
 from ostinato.decoding.hypothesis import Found, Hypothesis, Trail
+from ostinato.decoding.ranking import highest
 from ostinato.decoding.repeats import completes_a_repeat
 from ostinato.errors import SettingsError, ShapeError
 from ostinato.state import select
@@ -126,7 +127,7 @@ class _Search:
         self.found: list[list[Found]] = [[] for _ in range(batch)]
         self.last = first_tokens
         self.tokens = first_tokens.new_empty(batch, 0)
-        self.log_probabilities = torch.zeros(batch, device=first_tokens.device)
+        self.log_probabilities = torch.zeros(batch, dtype=torch.double, device=first_tokens.device)
         self.trail = Trail()
         self.forbidden: Tensor | None = None
         self._ask_for_next_step()
@@ -172,25 +173,25 @@ class _Search:
         return scores.masked_fill(mask, -math.inf)
 
     def _best_continuations(self, scores: Tensor) -> list[list[_Continuation]]:
-        """For each sentence, best first; with minus infinity where there are not so many."""
-        vocabulary_size = scores.shape[1]
-        self.log_probabilities = self.log_probabilities.to(scores.dtype)
-        total = (self.log_probabilities.unsqueeze(1) + scores).view(len(self.running), -1)
-        best = total.topk(min(self.beam.beam_size, total.shape[1]), -1)
-        # One message from the device in place of two; a double holds every index.
-        values, places = torch.stack([best.values.double(), best.indices.double()]).tolist()
+        """For each sentence, best first; with minus infinity where there are not so many.
+
+        Of equals the one whose hypothesis ranks higher comes first, then the lower token: a beam of
+        one takes what `argmax` does. Sums are of doubles, in which different scores stay different.
+        """
+        size = self.beam.beam_size
+        values, tokens = highest(scores, min(size, scores.shape[1]))
+        each = values.shape[1]
+        total = (self.log_probabilities.unsqueeze(1) + values).view(len(self.running), -1)
+        values, places = highest(total, min(size, total.shape[1]))
+        rows = (
+            places // each + torch.arange(0, len(scores), self.width, device=places.device)[:, None]
+        )
+        tokens = tokens.view(len(self.running), -1).gather(1, places)
+        # One message from the device in place of three; a double holds every index.
+        found = torch.stack([values, rows.double(), tokens.double()], 2).tolist()
         return [
-            [
-                _Continuation(
-                    value,
-                    first_row + int(place) // vocabulary_size,
-                    int(place) % vocabulary_size,
-                )
-                for value, place in zip(*one, strict=True)
-            ]
-            for first_row, one in zip(
-                range(0, len(scores), self.width), zip(values, places, strict=True), strict=True
-            )
+            [_Continuation(value, int(row), int(token)) for value, row, token in sentence]
+            for sentence in found
         ]
 
     def _sort_out(
