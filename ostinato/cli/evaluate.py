@@ -32,7 +32,15 @@ class EvaluateArguments(CheckedModel):
     )
     target: Path | None = Field(None, description="Their translations, line by line.")
     beam_size: int | None = Field(
-        None, ge=1, description="Unfinished translations kept at each step. None: 5."
+        None,
+        ge=1,
+        description="Unfinished translations, or answers of a planner, kept at each step. None: 5 "
+        "for translations; a planner points at the likeliest each time.",
+    )
+    points: str | None = Field(
+        None,
+        description="Points of the fixed instances of a planner: a number, or fewest-most as "
+        "15-20. None: as many as it was trained on.",
     )
     figure: Path | None = Field(
         None, description="PNG file for F1 by label and which are taken for which; of tagging."
@@ -64,6 +72,10 @@ def evaluate(arguments: list[str]) -> None:
     )
     if options.data and options.part:
         raise SettingsError("give --data or --part, not both: other text has no parts")
+    from ostinato.tasks.run_folder import read_record
+
+    if options.points and read_record(options.run)["task"] != "planning":
+        raise SettingsError("--points is for runs of planning alone")
     evaluate_for(options.run)(options)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 from pydantic import Field
 
-from ostinato.cli.evaluate import TRANSLATION_OPTIONS, EvaluateArguments, print_json
+from ostinato.cli.evaluate import EvaluateArguments, print_json
 from ostinato.cli.figures import describe_figures
 from ostinato.cli.parsing import RunFolder, defaults_from_config, parse
 from ostinato.cli.processes import is_first_process
@@ -53,6 +53,12 @@ class PlanArguments(CheckedModel):
         ge=1,
         description="Draw so many answers and keep the best. None: one, greedily.",
     )
+    beam_size: int | None = Field(
+        None,
+        ge=1,
+        description="Unfinished answers kept at each step; of those that end the likeliest is "
+        "given. None: one, greedily.",
+    )
     seed: int = Field(0, ge=0, description="The same seed draws the same answers.")
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where to compute. auto: the GPU if there is one."
@@ -92,8 +98,9 @@ def plan(arguments: list[str]) -> None:
 
     run = planning.load_planner(options.run, device=options.device)
     points = read_points(options.points, run.problem)
-    (answer,) = planning.predict(
-        run.network, run.problem, [points], samples=options.samples, seed=options.seed
+    _tell_of_other_sizes(run.settings, len(points))
+    answer = run.plan(
+        points, samples=options.samples, beam_size=options.beam_size, seed=options.seed
     )
     _print_answer(answer)
     if options.figure is not None:
@@ -123,9 +130,11 @@ def resume_planning(options: ResumeArguments) -> None:
 
 def evaluate_planning(options: EvaluateArguments) -> None:
     """Print how well a planner plans."""
-    refuse_options(options, "planning", "cell", "part", "figure", *TRANSLATION_OPTIONS)
+    refuse_options(options, "planning", "cell", "part", "figure", "source", "target")
     if len(options.data) > 1:
         raise SettingsError(f"give one file of instances, got {len(options.data)}")
+    if options.data and options.points:
+        raise SettingsError("give --data or --points, not both: a file has the points that it has")
     from ostinato.cli.progress import watch_run
     from ostinato.tasks.planning import task as planning
 
@@ -133,9 +142,11 @@ def evaluate_planning(options: EvaluateArguments) -> None:
     with watch_run("pointer") as observer:
         run = planning.load_planner(options.run, device=options.device)
         if data is not None and data.endswith(".tsp"):
-            figures = run.evaluate_tsplib(data)
+            figures = run.evaluate_tsplib(data, beam_size=options.beam_size)
         else:
-            figures = run.evaluate(data, observer=observer)
+            figures = run.evaluate(
+                data, points=options.points, beam_size=options.beam_size, observer=observer
+            )
     if options.json_line:
         print_json(figures)
         return
@@ -151,6 +162,18 @@ _BESIDE = {
     "farthest_insertion_length": "farthest insertion",
     "nearest_neighbour_length": "nearest neighbour",
 }
+
+
+def _tell_of_other_sizes(settings: PlanningSettings, points: int) -> None:
+    """A planner answers to any number of points, but is at home with those it was trained on."""
+    fewest, most = settings.sizes
+    if not fewest <= points <= most:
+        trained = f"{most}" if fewest == most else f"{fewest} to {most}"
+        print(
+            f"note: this planner was trained on {trained} points, not on {points}; its answer may "
+            "be far from the best",
+            file=sys.stderr,
+        )
 
 
 def _print_answer(answer: "Answer") -> None:

@@ -1,6 +1,5 @@
 """The highest of many scores, where equal ones always come in the same order."""
 
-import torch
 from torch import Tensor
 
 

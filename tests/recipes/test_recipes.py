@@ -66,13 +66,19 @@ def test_temporal_order_clips_every_update_under_a_tiny_limit(recipe: Load) -> N
     assert 0 < module.errors(model, 12, samples=100) < 100
 
 
-def test_targets_of_attention_copy_are_the_source_reversed_or_as_it_stands(recipe: Load) -> None:
+@pytest.mark.parametrize(
+    ("task", "written"),
+    [("reverse", lambda row: row[::-1]), ("copy", lambda row: row), ("sort", sorted)],
+)
+def test_targets_of_attention_copy_are_what_is_to_be_written(
+    recipe: Load, task: str, written: Callable
+) -> None:
     module = recipe("attention_copy")
-    for task, step in (("reverse", -1), ("copy", 1)):
-        pairs = module.draw(20, 6, task)
-        for row, length in enumerate(pairs.source_lengths.tolist()):
-            expected = [*pairs.inputs[row, :length].tolist()[::step], module.END]
-            assert pairs.targets[row, : length + 1].tolist() == expected
+    pairs = module.draw(20, (3, 6), task)
+    for row, length in enumerate(pairs.source_lengths.tolist()):
+        assert 3 <= length <= 6
+        expected = [*written(pairs.inputs[row, :length].tolist()), module.END]
+        assert pairs.targets[row, : length + 1].tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -81,8 +87,8 @@ def test_targets_of_attention_copy_are_the_source_reversed_or_as_it_stands(recip
 def test_every_option_of_attention_copy_trains_and_writes(recipe: Load, options: dict) -> None:
     module = recipe("attention_copy")
     model = module.make("additive", size=8, **options)
-    module.train(model, 2, 4, "copy", batch_size=4)
-    assert 0 <= module.exact(model, 4, "copy", samples=10) < 1
+    module.train(model, 2, (3, 4), "copy", batch_size=4)
+    assert 0 <= module.exact(model, (3, 4), "copy", samples=10) < 1
 
 
 def test_embedded_reber_strings_are_accepted_by_another_automaton(recipe: Load) -> None:

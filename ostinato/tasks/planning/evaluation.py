@@ -17,20 +17,13 @@ from ostinato.data.planning.problems import (
     from_pointers,
     normal_form,
 )
-from ostinato.decoding import Sampling
 from ostinato.models.pointer_network import PointerNetwork
-from ostinato.models.pointing_rules import PointingRules, rules_for
-from ostinato.tasks.planning.objectives import (
-    LabelObjective,
-    PlannerToBeat,
-    answers_of,
-    lengths_of,
-    move_batch,
-)
+from ostinato.models.pointing_rules import rules_for
+from ostinato.tasks.planning.answering import Answering, find_answers
+from ostinato.tasks.planning.objectives import LabelObjective, PlannerToBeat, move_batch
 
 _PAIRS_TOGETHER = 50_000
 """Instances times points times points of a batch: every step compares with every point."""
-GREEDY = Sampling(temperature=0.0)
 
 
 @torch.no_grad()
@@ -39,9 +32,7 @@ def predict(
     problem: Problem,
     points: Sequence[Points],
     *,
-    rules: PointingRules | None = None,
-    samples: int | None = None,
-    seed: int = 0,
+    answering: Answering | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Answer]:
     """An answer to each instance, in normal form.
@@ -50,25 +41,19 @@ def predict(
         network: the planner.
         problem: that it was trained on.
         points: (points, coordinates) of each instance, at any place and of any scale.
-        rules: what may be pointed at. None: what makes a valid answer.
-        samples: draw so many answers and keep the best: the shortest tour, else the likeliest
-            answer. None: greedy, always the likeliest pointer.
-        seed: where chance comes from.
+        answering: how it finds its answers. None: greedily.
         progress: called with the points done and those in all. None: nobody listens.
     """
     was_training = network.training
     network.eval()
     device = next(network.parameters()).device
-    rules = rules or rules_for(problem.name)
+    answering = answering or Answering()
     found: list[Answer] = [np.empty(0, dtype=np.int64)] * len(points)
     done, total = 0, sum(map(len, points))
-    for places in _groups(points):
+    for places in _groups(points, answering.beam_size or 1):
         group = [points[place] for place in places]
         batch = move_batch(make_batch(problem, group), device)
-        if samples is None:
-            pointers = answers_of(network, rules, batch, GREEDY)
-        else:
-            pointers = _best_of(network, problem, rules, batch, samples, seed)
+        pointers = find_answers(network, problem, batch, answering)
         for place, row in zip(places, pointers.cpu().numpy(), strict=True):
             answer = from_pointers(problem, row)
             found[place] = normal_form(problem, points[place], answer)
@@ -83,15 +68,18 @@ def evaluate(
     network: PointerNetwork,
     problem: Problem,
     instances: Sequence[Instance],
-    **how: Any,
+    *,
+    answering: Answering | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, float]:
-    """The planner's figures; see `judge`, and `predict` for `how` it plans.
+    """The planner's figures; see `judge`, and `predict` for the arguments.
 
     Tours also get the mean lengths of the best known ones and of two simple rules.
     """
     points = [instance.points for instance in instances]
     best = [instance.answer for instance in instances if instance.answer is not None]
-    figures = judge(problem, points, predict(network, problem, points, **how), best)
+    answers = predict(network, problem, points, answering=answering, progress=progress)
+    figures = judge(problem, points, answers, best)
     return figures | (compare_tours(points, best) if problem.name == "tsp" else {})
 
 
@@ -142,40 +130,12 @@ def _cross_entropy(
     return nats / units
 
 
-def _best_of(
-    network: PointerNetwork,
-    problem: Problem,
-    rules: PointingRules,
-    batch: Any,
-    samples: int,
-    seed: int,
-) -> torch.Tensor:
-    """The best of several drawn answers to each instance."""
-    generator = torch.Generator(batch.inputs.device).manual_seed(seed)
-    width = rules.longest(batch.inputs.shape[1])
-    kept, least = None, None
-    for _ in range(samples):
-        drawn = answers_of(network, rules, batch, Sampling(), generator)
-        if problem.name == "tsp":
-            cost = lengths_of(batch, drawn)
-        else:
-            cost = -network.log_likelihood(rules, batch.inputs, batch.lengths, drawn).sum(1)
-        drawn = torch.nn.functional.pad(drawn, (0, width - drawn.shape[1]))
-        if kept is None or least is None:
-            kept, least = drawn, cost
-        better = cost < least
-        kept = torch.where(better.unsqueeze(1), drawn, kept)
-        least = torch.minimum(cost, least)
-    assert kept is not None
-    return kept
-
-
-def _groups(points: Sequence[Points]) -> list[list[int]]:
+def _groups(points: Sequence[Points], beam_size: int = 1) -> list[list[int]]:
     """Which instances go together: of like size, so that little is padding."""
     order = sorted(range(len(points)), key=lambda place: len(points[place]))
     groups: list[list[int]] = []
     for place in order:
-        pairs = len(points[place]) ** 2
+        pairs = beam_size * len(points[place]) ** 2
         if not groups or (len(groups[-1]) + 1) * pairs > _PAIRS_TOGETHER:
             groups.append([])
         groups[-1].append(place)

@@ -12,9 +12,9 @@ from ostinato.data.planning.problems import Answer, Points, refuse_bad_points
 from ostinato.data.planning.tsplib import read_tsplib, rounded_length
 from ostinato.errors import SettingsError
 from ostinato.models.pointer_network import PointerNetwork
-from ostinato.models.pointing_rules import rules_for
+from ostinato.tasks.planning.answering import Answering
 from ostinato.tasks.planning.evaluation import evaluate, predict
-from ostinato.tasks.planning.settings import PlanningSettings
+from ostinato.tasks.planning.settings import PlanningSettings, sizes_of
 from ostinato.training import Observer
 
 
@@ -41,59 +41,72 @@ class PlanningRun:
         return self.folder / "figures" / "loss.png"
 
     def plan(
-        self, points: Sequence[Sequence[float]] | Points, *, samples: int | None = None
+        self,
+        points: Sequence[Sequence[float]] | Points,
+        *,
+        samples: int | None = None,
+        beam_size: int | None = None,
+        seed: int = 0,
     ) -> Answer:
         """The answer to one instance: row numbers counted from 0.
 
         Args:
             points: (points, coordinates), at any place and of any scale.
-            samples: see `predict`.
+            samples, beam_size, seed: see `Answering`.
 
         Returns:
             Row numbers in order; of a triangulation a triangle a row.
 
         Raises:
             DataError: too few points, the same point twice, or a coordinate that is no number.
+            SettingsError: samples and a beam at once.
         """
         given = np.asarray(points, dtype=np.float64).reshape(-1, self.problem.coordinates)
         places = [f"row {row}" for row in range(len(given))]
         refuse_bad_points(self.problem, given, places, "the points given")
-        return predict(self.network, self.problem, [given], samples=samples)[0]
+        answering = Answering(samples, beam_size, seed)
+        return predict(self.network, self.problem, [given], answering=answering)[0]
 
     def evaluate(
         self,
         data: Path | str | None = None,
         *,
+        points: str | None = None,
         samples: int | None = None,
+        beam_size: int | None = None,
         convex: bool = True,
         observer: Observer | None = None,
     ) -> dict[str, float]:
         """The planner's figures; see `judge`.
 
         Args:
-            data: a file of instances in the format of Vinyals 2015. None: fixed instances of the
-                run's sizes, 1,000 of them.
-            samples: see `predict`.
+            data: a file of instances in the format of Vinyals 2015. None: 1,000 fixed instances.
+            points: of the fixed instances, as "15-20". None: as many as the run was trained on.
+            samples, beam_size: see `Answering`.
             convex: of hulls, answer with convex polygons only. False: with any distinct points, as
                 Vinyals 2015 did; some answers may then not be valid.
             observer: hears how far it is; None: nobody does.
         """
         observer = observer or Observer()
+        answering = Answering(samples, beam_size, convex=convex)
+        instances = self._fixed(points, observer) if data is None else self._read(Path(data))
         return evaluate(
             self.network,
             self.problem,
-            self._instances(data, observer),
-            rules=rules_for(self.problem.name, convex=convex),
-            samples=samples,
+            instances,
+            answering=answering,
             progress=observer.evaluated,
         )
 
-    def evaluate_tsplib(self, path: Path | str) -> dict[str, float | None]:
+    def evaluate_tsplib(
+        self, path: Path | str, *, samples: int | None = None, beam_size: int | None = None
+    ) -> dict[str, float | None]:
         """A tour through an instance of TSPLIB, as TSPLIB measures it, beside the best known."""
         if self.problem.name != "tsp":
             raise SettingsError(f"{path} is an instance of tsp; this run plans {self.problem.name}")
         instance = read_tsplib(Path(path))
-        tour = predict(self.network, self.problem, [instance.points])[0]
+        answering = Answering(samples, beam_size)
+        (tour,) = predict(self.network, self.problem, [instance.points], answering=answering)
         length, known = rounded_length(instance.points, tour), instance.length
         valid = np.array_equal(np.sort(tour), np.arange(len(instance.points)))
         return {
@@ -105,13 +118,14 @@ class PlanningRun:
             "points": len(instance.points),
         }
 
-    def _instances(self, data: Path | str | None, observer: Observer) -> list[Instance]:
-        if data is None:
-            cache = self.settings.cache_dir
-            return instances_to_test(
-                self.problem, self.settings.sizes, cache=cache, tell=observer.noted
-            )
-        instances = read_instances(Path(data), self.problem)
+    def _fixed(self, points: str | None, observer: Observer) -> list[Instance]:
+        sizes = self.settings.sizes if points is None else sizes_of(points, self.problem)
+        return instances_to_test(
+            self.problem, sizes, cache=self.settings.cache_dir, tell=observer.noted
+        )
+
+    def _read(self, data: Path) -> list[Instance]:
+        instances = read_instances(data, self.problem)
         unanswered = [instance.points for instance in instances if instance.answer is None]
         if not unanswered:
             return instances

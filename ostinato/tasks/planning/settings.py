@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from ostinato.data.planning.problems import PROBLEMS, Problem
+from ostinato.errors import SettingsError
 from ostinato.tasks.names import nearest
 from ostinato.tasks.settings import PositiveInteger, PositiveNumber, TrainingSettings
 
@@ -81,9 +82,7 @@ class PlanningSettings(TrainingSettings):
 
     @model_validator(mode="after")
     def _refuse_what_planning_cannot_have(self) -> Self:
-        least = PROBLEMS[self.problem].least_points
-        if self.sizes[0] < least:
-            raise ValueError(f"{self.problem} needs at least {least} points, got {self.points}")
+        _refuse_too_few(self.sizes[0], PROBLEMS[self.problem], self.points)
         if self.train_with == "rewards" and self.problem != "tsp":
             raise ValueError(
                 f"train_with rewards is for tsp, whose tours have a length; {self.problem} is "
@@ -134,6 +133,26 @@ class PlanningSettings(TrainingSettings):
     def unit(self) -> str:
         """What a loss is of, in the singular."""
         return UNITS[self.train_with]
+
+
+def sizes_of(points: str, problem: Problem) -> tuple[int, int]:
+    """Fewest and most points that `points` says, as 10 or 5-50.
+
+    Raises:
+        SettingsError: it says something else, or less than the problem needs.
+    """
+    try:
+        sizes = _sizes(points)
+        _refuse_too_few(sizes[0], problem, points)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    return sizes
+
+
+def _refuse_too_few(fewest: int, problem: Problem, points: str) -> None:
+    least = problem.least_points
+    if fewest < least:
+        raise ValueError(f"{problem.name} needs at least {least} points, got {points}")
 
 
 def _sizes(points: str) -> tuple[int, int]:
