@@ -93,6 +93,8 @@ def plan(arguments: list[str]) -> None:
     )
     if options.figure is not None and options.figure.suffix.lower() != ".png":
         raise SettingsError(f"--figure writes PNG: name it OUT.png, not {options.figure.name}")
+    if options.samples is not None and options.beam_size is not None:
+        raise SettingsError("give --samples or --beam-size, not both: two ways to find one answer")
     from ostinato.data.planning.points_file import read_points
     from ostinato.tasks.planning import task as planning
 

@@ -67,12 +67,26 @@ def _plot_panel(axes: Any, points: NDArray[np.float64], panel: Panel) -> None:
     size = 26 if len(points) <= _MOST_NUMBERED else 8
     axes.scatter(*points.T, s=size, color=_POINT, zorder=3)
     if len(points) <= _MOST_NUMBERED:
-        for row, place in enumerate(points):
-            axes.annotate(
-                str(row), place, xytext=(4, 4), textcoords="offset points", fontsize=8, zorder=4
-            )
+        _number_points(axes, points)
     axes.set_title(panel.title, fontsize=10)
     axes.set_aspect("equal", adjustable="datalim")
     axes.margins(0.08)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
+
+
+def _number_points(axes: Any, points: NDArray[np.float64]) -> None:
+    """The row number beside each point, edged with white to be read over a line."""
+    from matplotlib.patheffects import withStroke
+
+    edge = [withStroke(linewidth=2.5, foreground="white")]
+    for row, place in enumerate(points):
+        axes.annotate(
+            str(row),
+            place,
+            xytext=(4, 4),
+            textcoords="offset points",
+            fontsize=8,
+            zorder=4,
+            path_effects=edge,
+        )

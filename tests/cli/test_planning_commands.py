@@ -75,6 +75,31 @@ def test_the_best_of_several_drawn_answers_is_repeatable(runs: Path, square: Pat
     assert printed(capsys, *call) == printed(capsys, *call)
 
 
+def test_a_beam_of_one_prints_the_greedy_answer(runs: Path, square: Path, capsys) -> None:
+    for problem in ("tsp", "convex-hull", "delaunay"):
+        call = ("plan", str(runs / problem), str(square))
+        assert printed(capsys, *call, "--beam-size", "1") == printed(capsys, *call)
+
+
+def test_a_beam_gives_a_tour_through_every_row(runs: Path, square: Path, capsys) -> None:
+    lines = printed(capsys, "plan", str(runs / "tsp"), str(square), "--beam-size", "4").split()
+    assert sorted(lines) == ["0", "1", "2", "3", "4"]
+
+
+def test_samples_and_a_beam_at_once_are_refused(runs: Path, square: Path, capsys) -> None:
+    call = ("plan", str(runs / "tsp"), str(square), "--beam-size", "2", "--samples", "2")
+    assert "give --samples or --beam-size, not both" in refused(capsys, *call)
+
+
+def test_other_numbers_of_points_than_trained_on_are_told(
+    runs: Path, tmp_path: Path, capsys
+) -> None:
+    path = tmp_path / "eight.csv"
+    path.write_text("".join(f"{n},{n * n % 7}\n" for n in range(8)))
+    assert main(["plan", str(runs / "tsp"), str(path)]) == 0
+    assert "this planner was trained on 4 to 6 points, not on 8" in capsys.readouterr().err
+
+
 def test_a_picture_is_drawn_beside(runs: Path, square: Path, tmp_path: Path, capsys) -> None:
     picture = tmp_path / "pictures" / "tour.png"
     assert main(["plan", str(runs / "tsp"), str(square), "--figure", str(picture)]) == 0
@@ -98,6 +123,26 @@ def test_evaluate_shows_simple_rules_beside_a_tour(runs: Path, capsys) -> None:
     assert "best known tours: mean length" in page
     assert "farthest insertion: mean length" in page
     assert "nearest neighbour: mean length" in page
+
+
+def test_evaluate_takes_more_points_than_trained_on_and_a_beam(runs: Path, capsys) -> None:
+    call = ("evaluate", str(runs / "sort"), "--points", "7-9", "--beam-size", "2", "--json")
+    figures = json.loads(printed(capsys, *call))
+    assert (figures["instances"], figures["valid"]) == (1000, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--points", "2"), "tsp needs at least 3 points, got 2"),
+        (("--points", "9-x"), "points must be a number or fewest-most"),
+        (("--points", "9", "--data", "some.txt"), "give --data or --points, not both"),
+    ],
+)
+def test_points_that_cannot_be_judged_by_are_refused(
+    runs: Path, options: tuple[str, ...], told: str, capsys
+) -> None:
+    assert told in refused(capsys, "evaluate", str(runs / "tsp"), *options)
 
 
 def test_evaluate_reads_a_file_of_instances(runs: Path, tmp_path: Path, capsys) -> None:
@@ -146,6 +191,10 @@ def test_several_seeds_end_with_their_mean(tmp_path: Path, cache: Path, capsys) 
         ("0,0\n1,1\n", "needs at least 3"),
         ("0,0\n1,nan\n2,2\n", "line 2: a coordinate must be a finite number"),
         ("0,0\n1,2\n0,0\n", "line 3: the same point as line 1"),
+        ("x,y\n0,0\na,b\n2,2\n", "line 3: a coordinate must be a finite number, got 'a'"),
+        ("x,y\na,b\n2,2\n", "line 2: a coordinate must be a finite number, got 'a'"),
+        ("0;0\n1;2\n3;1\n", "line 1: coordinates are separated by a comma, as 0,0"),
+        ("name,x,y\na,1,2\n", "line 2: a point of tsp has 2 coordinates and nothing else, got 3"),
     ],
 )
 def test_bad_points_are_refused(runs: Path, tmp_path: Path, rows: str, told: str, capsys) -> None:
@@ -169,6 +218,14 @@ def test_sorted_numbers_have_no_picture(runs: Path, tmp_path: Path, capsys) -> N
 def test_options_of_text_are_refused(runs: Path, capsys) -> None:
     told = refused(capsys, "evaluate", str(runs / "tsp"), "--part", "test")
     assert "--part is not for runs of planning" in told
+
+
+def test_points_are_for_planners_alone(runs: Path, tmp_path: Path, cache: Path, capsys) -> None:
+    run = trained("sort", tmp_path / "run", cache)
+    record = run / "run.json"
+    record.write_text(record.read_text().replace("planning", "tagging"))
+    told = refused(capsys, "evaluate", str(run), "--points", "9")
+    assert "--points is for runs of planning alone" in told
 
 
 def test_a_problem_is_needed(capsys) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -20,21 +21,21 @@ def read_points(path: Path, problem: Problem) -> Points:
             points; names file and line.
     """
     rows, places = [], []
-    for number, fields in _rows(path):
+    for place, (number, fields) in enumerate(_rows(path)):
+        where = f"{path}, line {number}"
         values = [_number(field) for field in fields]
-        if not rows and all(value is None for value in values):
+        _refuse_other_separators(fields, where)
+        if place == 0 and all(value is None for value in values):
             continue
         if len(fields) != problem.coordinates:
             raise DataError(
-                f"{path}, line {number}: a point of {problem.name} has {problem.coordinates} "
-                f"coordinate{'s' * (problem.coordinates > 1)}, got {len(fields)}: "
-                f"{','.join(fields)}"
+                f"{where}: a point of {problem.name} has {problem.coordinates} "
+                f"coordinate{'s' * (problem.coordinates > 1)} and nothing else, got "
+                f"{len(fields)} columns: {','.join(fields)}"
             )
         for field, value in zip(fields, values, strict=True):
             if value is None or not math.isfinite(value):
-                raise DataError(
-                    f"{path}, line {number}: a coordinate must be a finite number, got {field!r}"
-                )
+                raise DataError(f"{where}: a coordinate must be a finite number, got {field!r}")
         rows.append(values)
         places.append(f"line {number}")
     points = np.array(rows, dtype=np.float64).reshape(-1, problem.coordinates)
@@ -53,6 +54,17 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
         raise DataError(f"{path} cannot be read: {error}") from None
     fields = [[field.strip() for field in line] for line in lines]
     return [(number, line) for number, line in enumerate(fields, start=1) if any(line)]
+
+
+def _refuse_other_separators(fields: list[str], where: str) -> None:
+    """Raise DataError where one column holds several numbers: they are not parted by commas."""
+    for field in fields:
+        words = re.split(r"[;\s]+", field)
+        if len(words) > 1 and all(_number(word) is not None for word in words):
+            raise DataError(
+                f"{where}: coordinates are separated by a comma, as {','.join(words)}; "
+                f"got {field!r}"
+            )
 
 
 def _number(field: str) -> float | None:

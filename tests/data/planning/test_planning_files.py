@@ -98,7 +98,10 @@ def test_points_are_read_with_or_without_names(tmp_path: Path) -> None:
         ("0,0\n1,inf\n2,2\n", "line 2: a coordinate must be a finite number, got 'inf'"),
         ("x,y\n0,0\n1,two\n2,2\n", "line 3: a coordinate must be a finite number, got 'two'"),
         ("0,0\n1,2\n0,0\n", "line 3: the same point as line 1"),
-        ("0,0\n1,2,3\n4,5\n", "line 2: a point of convex-hull has 2 coordinates, got 3: 1,2,3"),
+        (
+            "0,0\n1,2,3\n4,5\n",
+            "line 2: a point of convex-hull has 2 coordinates and nothing else, got 3 columns",
+        ),
         ("0,0\n1,1\n2,2\n", "all points lie on one line"),
     ],
 )
