@@ -1,5 +1,6 @@
 """What the synthetic tasks of the recipes ask for, checked by other means; and that they train."""
 
+import datetime
 import random
 import subprocess
 import sys
@@ -91,6 +92,35 @@ def test_every_option_of_attention_copy_trains_and_writes(recipe: Load, options:
     assert 0 <= module.exact(model, (3, 4), "copy", samples=10) < 1
 
 
+def test_no_day_of_the_dates_is_in_two_parts(recipe: Load) -> None:
+    module = recipe("date_formats")
+    parts = module.draw_days(random.Random(0))
+    assert {part: len(days) for part, days in parts.items()} == module.SIZES
+    assert len(set().union(*parts.values())) == sum(module.SIZES.values())
+
+
+def test_dates_are_written_so_that_they_can_be_read_in_one_way(recipe: Load) -> None:
+    """By the standard library's own reading of each format."""
+    module = recipe("date_formats")
+    day = datetime.date(1979, 5, 3)
+    forms = [form(day, "May", "Thursday") for form in module.FORMATS]
+    assert forms[0] == "3 May 1979"
+    assert forms[3] == "Thursday, May 3rd, 1979"
+    readings = ["%d %B %Y", "%B %d, %Y", "%A, %d %B %Y", "%A, %B 3rd, %Y", "the 3rd of %B %Y"]
+    readings += ["%d %b %Y", "%b %d %Y", "%a %b %d %Y", "%d.%m.%Y", "%m/%d/%Y", "%Y, %B %d"]
+    for written, reading in zip(forms, [*readings, "%Y%m%d"], strict=True):
+        read = datetime.datetime.strptime(written, reading)
+        assert (read.year, read.month) == (1979, 5)
+
+
+@pytest.mark.parametrize(
+    ("day", "told"),
+    [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (13, "13th"), (22, "22nd")],
+)
+def test_days_are_counted_in_english(recipe: Load, day: int, told: str) -> None:
+    assert recipe("date_formats").ordinal(day) == told
+
+
 def test_embedded_reber_strings_are_accepted_by_another_automaton(recipe: Load) -> None:
     module, chance = recipe("reber_grammar"), random.Random(0)
     for _ in range(300):
@@ -141,7 +171,10 @@ def test_settings_of_recipes_are_settings_of_text(recipe: Load, name: str, setti
     assert TextSettings(data="text.txt", **fields).schedule == chosen["schedule"]
 
 
-@pytest.mark.parametrize("name", ["hull-5", "hull-5-50", "delaunay-5", "tsp-10", "tsp-20-rewards"])
+PLANNERS = ["hull-5", "hull-5-50", "delaunay-5", "tsp-5", "tsp-10", "tsp-20-rewards", "sort-20-40"]
+
+
+@pytest.mark.parametrize("name", PLANNERS)
 def test_settings_of_recipes_are_settings_of_planning(recipe: Load, name: str) -> None:
     chosen = recipe("pointer_networks").RECIPES[name]
     fields = {option.replace("-", "_"): value for option, value in chosen.items()}
