@@ -26,6 +26,9 @@ from pathlib import Path
 
 HULLS = "planning/convex_hull_5/convex_hull_5_test.txt"
 LABELS = {"schedule": "cosine", "warm-up": 300, "batch-size": 128, "learning-rate": 2e-3}
+TOURS = {"problem": "tsp", "model": "attention", "hidden-size": 64, "blocks": 2, "heads": 4}
+TOURS |= {"batch-size": 64, "learning-rate": 2e-3, "schedule": "cosine", "warm-up": 100}
+TOURS |= {"workers": 0, "validate-every": 1000}
 RECIPES = {
     "hull-5": LABELS
     | {"problem": "convex-hull", "points": "5", "hidden-size": 128, "updates": 12_000}
@@ -36,14 +39,10 @@ RECIPES = {
     | {"problem": "convex-hull", "points": "5-50", "hidden-size": 512, "updates": 100_000}
     | {"workers": 4},
     "delaunay-5": LABELS
-    | {"problem": "delaunay", "points": "5", "hidden-size": 128, "updates": 4_000}
+    | {"problem": "delaunay", "points": "5", "hidden-size": 128, "updates": 3_000}
     | {"workers": 0, "validate-every": 1000},
-    "tsp-5": LABELS
-    | {"problem": "tsp", "points": "5", "hidden-size": 128, "updates": 3_000}
-    | {"workers": 0, "validate-every": 1000},
-    "tsp-10": LABELS
-    | {"problem": "tsp", "points": "10", "hidden-size": 128, "updates": 4_000}
-    | {"workers": 0, "validate-every": 1000},
+    "tsp-5": TOURS | {"points": "5", "updates": 2_000},
+    "tsp-10": TOURS | {"points": "10", "updates": 4_000},
     "sort-20-40": {"problem": "sort", "points": "20-40", "model": "attention", "hidden-size": 32}
     | {"blocks": 1, "heads": 4, "clip-scores": 50, "batch-size": 32, "updates": 800, "workers": 0}
     | {"learning-rate": 4e-3, "schedule": "cosine", "warm-up": 50, "validate-every": 200},
