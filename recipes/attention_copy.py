@@ -9,7 +9,8 @@ Published: none. A score function that cannot be learnt fails here, whatever the
 
     python recipes/attention_copy.py
     python recipes/attention_copy.py --task copy --score location
-    python recipes/attention_copy.py --shortest 20 --longest 40 --score additive --hidden-size 64
+    python recipes/attention_copy.py --shortest 20 --longest 40 --score additive --hidden-size 64 \\
+        --updates 1000 --learning-rate 4e-3
 
 Ours: see recipes/README.md.
 """

@@ -93,17 +93,23 @@ def _read_line(line: str, problem: Problem, where: str) -> Instance:
 
 
 def _numbers(words: Sequence[str], where: str) -> Points:
-    try:
-        return np.array([float(word) for word in words])
-    except ValueError as error:
-        raise DataError(f"{where}: {error}") from None
+    found = []
+    for word in words:
+        try:
+            found.append(float(word))
+        except ValueError:
+            raise DataError(
+                f"{where}: {word!r} is no number; an instance is a line of numbers parted by "
+                f"spaces, as `x y x y ... {_OUTPUT} i j ...`"
+            ) from None
+    return np.array(found)
 
 
 def _answer(words: Sequence[str], problem: Problem, points: Points, where: str) -> Answer:
-    try:
-        rows = np.array([int(word) for word in words], dtype=np.int64) - 1
-    except ValueError as error:
-        raise DataError(f"{where}: {error}") from None
+    wrong = [word for word in words if not word.isdecimal()]
+    if wrong:
+        raise DataError(f"{where}: {wrong[0]!r} after {_OUTPUT!r} is not the number of a point")
+    rows = np.array([int(word) for word in words], dtype=np.int64) - 1
     if len(rows) == 0 or rows.min() < 0 or rows.max() >= len(points):
         raise DataError(
             f"{where}: the numbers after {_OUTPUT!r} must be from 1 to {len(points)}, the points "

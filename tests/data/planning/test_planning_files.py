@@ -62,7 +62,9 @@ def test_published_hulls_are_ours(real_data: Path) -> None:
     ("line", "told"),
     [
         ("0 0 1 0 1 output 1 2", "line 2: 5 numbers before 'output' are no whole points"),
-        ("0 0 1 x 1 1 output 1 2 3", "line 2: could not convert"),
+        ("0 0 1 x 1 1 output 1 2 3", "line 2: 'x' is no number; an instance is a line of numbers"),
+        ("0,0 1,1 1,0", "line 2: '0,0' is no number; an instance is a line of numbers parted by"),
+        ("0 0 1 0 1 1 output 1 2 x", "line 2: 'x' after 'output' is not the number of a point"),
         ("0 0 1 0 1 nan output 1 2 3", "line 2, point 3: the coordinates must be finite"),
         ("0 0 1 0 1 0 output 1 2 3", "line 2, point 3: the same point as point 2"),
         (f"{SQUARE} 1 2 6 1", "line 2: the numbers after 'output' must be from 1 to 5"),
