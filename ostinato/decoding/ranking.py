@@ -22,9 +22,10 @@ def highest(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
     if count == 1:  # argmax promises the first of equals.
         indices = scores.argmax(-1, keepdim=True)
         return scores.gather(-1, indices), indices
-    values, indices = scores.topk(count, -1)
-    tied = (scores >= values[:, -1:]).sum(-1) > count
-    if bool(tied.any()):  # More than fit are as high as the last.
+    values, indices = scores.topk(min(count + 1, scores.shape[-1]), -1)
+    tied = (values[:, count - 1 : count] == values[:, count:]).any(-1)
+    indices = indices[:, :count]
+    if bool(tied.any()):  # The last to be taken is as high as the first to be left.
         ordered = scores[tied].sort(dim=-1, descending=True, stable=True).indices
         indices[tied] = ordered[:, :count]
     indices = indices.sort(-1).values
