@@ -6,19 +6,45 @@
     max          max_t h_t, feature by feature
     attention    sum_t a_t h_t      a = softmax_t(v tanh(W h_t + b))      (Yang 2016, equations 5-7)
 
-Every read-out also tells what it would have read had the sample ended at each of its steps, in one
-pass, which is how a class is predicted early.
+Every read-out also tells what it would have read had the sample ended at each of its steps: of whole
+samples in one pass (`each_step`), of a sample that is still coming with a state of constant size
+(`initial_state`, `step`). This is how a class is predicted early.
 """
 
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ostinato.layers import mask_of_lengths
+from ostinato.state import NoState
 
 ReadOutName = Literal["last", "mean", "max", "attention"]
+
+
+class MeanState(NamedTuple):
+    """The sum of the outputs so far (batch, feature), and how many there were (batch,)."""
+
+    total: Any
+    steps: Any
+
+
+class MaxState(NamedTuple):
+    """The largest of the outputs so far (batch, feature)."""
+
+    largest: Any
+
+
+class WeightedState(NamedTuple):
+    """The weighted sum of the outputs so far (batch, feature), in units of exp(largest score).
+
+    `weight` (batch,) is the sum of the weights, `largest` (batch,) the largest score so far.
+    """
+
+    total: Any
+    weight: Any
+    largest: Any
 
 
 class ReadOut(nn.Module, ABC):
@@ -34,6 +60,19 @@ class ReadOut(nn.Module, ABC):
 
         Of a layer with one direction only, for the outputs before a step must not know of it.
         """
+
+    @abstractmethod
+    def initial_state(self, batch_size: int, like: Tensor) -> Any:
+        """What is known before the first step.
+
+        Args:
+            batch_size: samples read side by side.
+            like: a tensor of the outputs' type and device, whose last axis is their features.
+        """
+
+    @abstractmethod
+    def step(self, output: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """One more output (batch, feature): the vector of all so far, and the state after it."""
 
 
 class LastStep(ReadOut):
@@ -57,6 +96,12 @@ class LastStep(ReadOut):
     def each_step(self, outputs: Tensor) -> Tensor:
         return outputs
 
+    def initial_state(self, batch_size: int, like: Tensor) -> NoState:
+        return NoState()
+
+    def step(self, output: Tensor, state: NoState) -> tuple[Tensor, NoState]:
+        return output, state
+
 
 class MeanOverTime(ReadOut):
     """The mean of the outputs."""
@@ -69,6 +114,13 @@ class MeanOverTime(ReadOut):
         steps = torch.arange(1, outputs.shape[1] + 1, device=outputs.device)
         return outputs.cumsum(1) / steps.unsqueeze(1)
 
+    def initial_state(self, batch_size: int, like: Tensor) -> MeanState:
+        return MeanState(like.new_zeros(batch_size, like.shape[-1]), like.new_zeros(batch_size))
+
+    def step(self, output: Tensor, state: MeanState) -> tuple[Tensor, MeanState]:
+        after = MeanState(state.total + output, state.steps + 1)
+        return after.total / after.steps.unsqueeze(1), after
+
 
 class MaxOverTime(ReadOut):
     """The largest of the outputs, feature by feature."""
@@ -79,6 +131,13 @@ class MaxOverTime(ReadOut):
 
     def each_step(self, outputs: Tensor) -> Tensor:
         return outputs.cummax(1).values
+
+    def initial_state(self, batch_size: int, like: Tensor) -> MaxState:
+        return MaxState(like.new_full((batch_size, like.shape[-1]), -torch.inf))
+
+    def step(self, output: Tensor, state: MaxState) -> tuple[Tensor, MaxState]:
+        largest = torch.maximum(state.largest, output)
+        return largest, MaxState(largest)
 
 
 class AttentionOverTime(ReadOut):
@@ -107,6 +166,21 @@ class AttentionOverTime(ReadOut):
         scores = self._scores(outputs).double()
         weights = (scores - scores.amax(1, keepdim=True)).exp().unsqueeze(2)
         return ((weights * outputs).cumsum(1) / weights.cumsum(1)).to(outputs)
+
+    def initial_state(self, batch_size: int, like: Tensor) -> WeightedState:
+        return WeightedState(
+            like.new_zeros(batch_size, like.shape[-1]),
+            like.new_zeros(batch_size),
+            like.new_full((batch_size,), -torch.inf),
+        )
+
+    def step(self, output: Tensor, state: WeightedState) -> tuple[Tensor, WeightedState]:
+        score = self._scores(output.unsqueeze(1)).squeeze(1)
+        largest = torch.maximum(state.largest, score)
+        before, weight = (state.largest - largest).exp(), (score - largest).exp()
+        total = state.total * before.unsqueeze(1) + output * weight.unsqueeze(1)
+        after = WeightedState(total, state.weight * before + weight, largest)
+        return after.total / after.weight.unsqueeze(1), after
 
     def _scores(self, outputs: Tensor) -> Tensor:
         return self.score(self.hidden(outputs).tanh()).squeeze(2)

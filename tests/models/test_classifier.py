@@ -9,6 +9,7 @@ import ostinato
 from ostinato.errors import SettingsError, ShapeError
 from ostinato.layers import RecurrentLayer
 from ostinato.models.read_out import AttentionOverTime, LastStep, MaxOverTime, MeanOverTime
+from ostinato.state import tensors
 
 READ_OUTS = ("last", "mean", "max", "attention")
 LENGTHS = torch.tensor([7, 1, 4])
@@ -50,10 +51,34 @@ def test_the_scores_after_a_step_are_those_of_a_sample_that_ends_there(read_out:
         torch.testing.assert_close(by_step[rows, step - 1], whole[rows])
 
 
+@pytest.mark.parametrize("read_out", READ_OUTS)
+def test_steps_that_come_one_by_one_are_scored_as_whole_samples(read_out: str) -> None:
+    model = make(read_out, ostinato.LSTM(3, 5, 2))
+    values = 30 * inputs()
+    by_step = model.scores_by_step(values, torch.full((3,), 7))
+    state = model.initial_state(3)
+    for step in range(7):
+        scores, state = model.step(values[:, step], state)
+        torch.testing.assert_close(scores, by_step[:, step])
+    sizes = [part.shape for part in tensors(state)]
+    assert sizes == [part.shape for part in tensors(model.initial_state(3))]
+
+
+def test_tokens_come_one_by_one_too() -> None:
+    torch.manual_seed(0)
+    model = ostinato.Classifier(ostinato.TokenSteps(9, 4), ostinato.GRU(4, 5), 2).eval()
+    tokens, state = torch.tensor([[3, 1, 8]]), model.initial_state(1)
+    for token in tokens.unbind(1):
+        scores, state = model.step(token, state)
+    torch.testing.assert_close(scores, model(tokens, torch.tensor([3])))
+
+
 def test_a_class_after_every_step_needs_one_direction() -> None:
     model = make("mean", ostinato.GRU(3, 5, bidirectional=True))
     with pytest.raises(SettingsError, match="needs a layer that reads one way"):
         model.scores_by_step(inputs(), LENGTHS)
+    with pytest.raises(SettingsError, match="needs a layer that reads one way"):
+        model.initial_state(1)
 
 
 def test_read_outs_are_their_equations() -> None:
@@ -105,6 +130,19 @@ def test_the_loss_weighs_classes_and_spreads_the_truth() -> None:
         scores.float(), classes, label_smoothing=0.1, reduction="none"
     )
     torch.testing.assert_close(given, plain * torch.tensor(weights)[classes])
+
+
+def test_labels_of_which_a_sample_has_several_are_decisions_of_their_own() -> None:
+    options = {"class_weights": [1.0, 2.0, 1.0, 3.0], "label_smoothing": 0.2, "several": True}
+    model = make("mean", ostinato.GRU(3, 5), **options)
+    scores = torch.randn(6, 4, generator=torch.Generator().manual_seed(2))
+    there = torch.rand(6, 4, generator=torch.Generator().manual_seed(3)) < 0.5
+    chance = 1 / (1 + np.exp(-scores.numpy().astype(np.float64)))
+    truth = np.where(there.numpy(), 0.9, 0.1)
+    weights = np.array(options["class_weights"])
+    expected = -(weights * truth * np.log(chance) + (1 - truth) * np.log(1 - chance)).sum(1)
+    np.testing.assert_allclose(model.loss(scores, there), expected, rtol=1e-5)
+    np.testing.assert_allclose(model.probabilities(scores), chance, rtol=1e-12)
 
 
 def test_token_dropout_reads_unknown_in_training_alone() -> None:
