@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 SamplesFile = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
 _TEXTS_AT_ONCE = 512
 _KEYS = ("accuracy", "balanced_accuracy", "macro_f1", "samples")
+_KEYS_OF_LABEL_SETS = ("exact_match", "micro_f1", "macro_f1", "samples")
+_TOLD_SHARES = (0.25, 0.5, 0.75, 1.0)
 
 
 class TrainClassificationArguments(ClassificationSettings):
@@ -65,6 +67,19 @@ class PredictArguments(CheckedModel):
         description="A line for every step of a sample, as if it ended there: the sample's number, "
         "the step, the class, its probability. Of runs that read one way only.",
     )
+    live: Annotated[bool, tyro.conf.FlagCreatePairsOff] = Field(
+        False,
+        description="Read a step a line as it comes, numbers with commas or white space between or "
+        "a piece of a text, an empty line behind each sample; answer each as with --every-step, "
+        "for constant work. Of runs that read one way only.",
+    )
+    threshold: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Probability from which a label is given, of runs with several labels a "
+        "sample. None: the run's own.",
+    )
     format: SampleFormat | None = Field(
         None, description="Of the file. None: as its name tells, else as in training."
     )
@@ -87,7 +102,8 @@ def train_classification(arguments: list[str]) -> None:
     settings = options.settings()
     if settings.seeds > 1:
         best = train_seeds(settings, _train_one)
-        print_means(best, ("accuracy", "macro_f1"))
+        first = "accuracy" if settings.separator is None else "micro_f1"
+        print_means(best, (first, "macro_f1"))
     else:
         _report(_train_one(settings))
 
@@ -104,21 +120,22 @@ def predict(arguments: list[str]) -> None:
     from ostinato.tasks.classification import task as classification
 
     run = classification.load_classifier(options.run, device=options.device)
-    if options.every_step and run.settings.bidirectional:
-        raise SettingsError(
-            f"{options.run} reads both ways, and so knows the class only at the end: for one after "
-            "every step train with --no-bidirectional"
-        )
+    _refuse_what_the_run_cannot(run, options)
+    if options.threshold is not None:
+        run.settings = run.settings.model_copy(update={"threshold": options.threshold})
+    if options.live:
+        _predict_live(run, options)
+        return
     done = 0
     for samples in _samples(run, options):
         if options.every_step:
             for steps in run.predict_steps(samples):
                 done += 1
                 for step, one in enumerate(steps, start=1):
-                    _print_step(done, step, one, options.json_lines)
+                    _print_step(done, step, one, run, options.json_lines)
         else:
             for one in run.predict(samples):
-                _print(one, options.json_lines)
+                _print(one, run, options.json_lines)
         sys.stdout.flush()
 
 
@@ -151,13 +168,19 @@ def evaluate_classification(options: EvaluateArguments) -> None:
     with watch_run("sample") as observer:
         run = classification.load_classifier(options.run, device=options.device)
         judgement = run.evaluate(data, observer=observer)
+        one_way, shown = not run.settings.bidirectional, options.figure is not None
+        needed = one_way and (shown or not options.json_line)
+        early = run.evaluate_early(data, observer=observer) if needed else None
     what = data or "validation part"
     if options.figure is not None:
-        beside = options.figure.with_name(f"{options.figure.stem}-calibration.png")
-        judgement.draw(options.figure, title=f"{run.folder.name}: {what}")
-        judgement.draw_calibration(beside, title=f"{run.folder.name}: {what}")
+        title = f"{run.folder.name}: {what}"
+        judgement.draw(options.figure, title=title)
+        judgement.draw_calibration(_beside(options.figure, "calibration"), title=title)
+        if early is not None:
+            early.draw(_beside(options.figure, "early"), title=title)
     if options.json_line:
-        print_json({name: judgement.figures[name] for name in _KEYS})
+        keys = _KEYS if run.codec.separator is None else _KEYS_OF_LABEL_SETS
+        print_json({name: judgement.figures[name] for name in keys})
         return
     figures = judgement.figures
     print(f"{what}: {describe_figures(figures)}, {figures['samples']:,} samples")
@@ -165,10 +188,51 @@ def evaluate_classification(options: EvaluateArguments) -> None:
     width = max(len(row.name) for row in rows)
     for row in rows:
         print(f"  {row.name:{width}}  F1 {row.f1:7.2%}  of {row.count:,}")
-    if not run.settings.bidirectional:
-        shares = run.accuracy_by_share(data)
-        told = ", ".join(f"{accuracy:.2%} after {share:.0%}" for share, accuracy in shares)
-        print(f"accuracy early: {told} of each sample")
+    if early is not None:
+        after = dict(early.curve)
+        told = ", ".join(f"{after[share]:.2%} after {share:.0%}" for share in _TOLD_SHARES)
+        print(f"{early.measure.replace('_', ' ')} early: {told} of each sample")
+        print(f"needed: {early.needed_share:.0%} of each sample, to be within a point of all of it")
+
+
+def _refuse_what_the_run_cannot(run: "ClassificationRun", options: PredictArguments) -> None:
+    if (options.every_step or options.live) and run.settings.bidirectional:
+        raise SettingsError(
+            f"{options.run} reads both ways, and so knows the class only at the end: for one after "
+            "every step train with --no-bidirectional"
+        )
+    if options.live and (options.every_step or options.format is not None):
+        other = "--every-step" if options.every_step else "--format"
+        raise SettingsError(f"--live reads a step a line, and every step: give no {other} with it")
+    if options.threshold is not None and run.codec.separator is None:
+        raise SettingsError(
+            f"--threshold is for runs with several labels a sample, and {options.run} gives one "
+            "class: the likeliest"
+        )
+
+
+def _predict_live(run: "ClassificationRun", options: PredictArguments) -> None:
+    """Answer each line at once; an empty one ends a sample."""
+    from ostinato.data.classification.codec import SeriesCodec
+    from ostinato.data.classification.live_steps import lines_of, numbers_of
+
+    live, sample, step = run.live(), 1, 0
+    series = run.codec.inputs if isinstance(run.codec.inputs, SeriesCodec) else None
+
+    def tell(one: "Prediction | None") -> None:
+        if one is not None:
+            _print_step(sample, step, one, run, options.json_lines)
+            sys.stdout.flush()
+
+    for place, line in lines_of(options.file):
+        if line.strip():
+            step += 1
+            read = line if series is None else numbers_of(line, place, series.features)
+            tell(live.feed(read, place))
+        elif step:
+            tell(live.finish())
+            sample, step = sample + 1, 0
+    tell(live.finish())
 
 
 def _samples(run: "ClassificationRun", options: PredictArguments) -> Iterator["Samples"]:
@@ -186,19 +250,44 @@ def _samples(run: "ClassificationRun", options: PredictArguments) -> Iterator["S
         yield collect((Sample(line, None, f"line {n}") for n, line in some), "standard input")
 
 
-def _print(one: "Prediction", as_json: bool) -> None:
+def _beside(figure: Path, what: str) -> Path:
+    """classes.png: classes-early.png."""
+    return figure.with_name(f"{figure.stem}-{what}{figure.suffix}")
+
+
+def _print(one: "Prediction", run: "ClassificationRun", as_json: bool) -> None:
     if as_json:
-        print(json.dumps(one._asdict(), ensure_ascii=False))
+        print(json.dumps(_named(one, run), ensure_ascii=False))
     else:
-        print(f"{one.label}\t{one.probability:.4f}")
+        print(_told(one, run))
 
 
-def _print_step(sample: int, step: int, one: "Prediction", as_json: bool) -> None:
+def _print_step(
+    sample: int, step: int, one: "Prediction", run: "ClassificationRun", as_json: bool
+) -> None:
     if as_json:
-        named = {"sample": sample, "step": step, **one._asdict()}
+        named = {"sample": sample, "step": step, **_named(one, run)}
         print(json.dumps(named, ensure_ascii=False))
     else:
-        print(f"{sample}\t{step}\t{one.label}\t{one.probability:.4f}")
+        print(f"{sample}\t{step}\t{_told(one, run)}")
+
+
+def _named(one: "Prediction", run: "ClassificationRun") -> dict[str, object]:
+    """What is known of a sample, for JSON: its class, or its labels."""
+    if run.codec.separator is not None:
+        return {"labels": list(one.labels), "probabilities": one.probabilities}
+    named = one._asdict()
+    del named["labels"]
+    return named
+
+
+def _told(one: "Prediction", run: "ClassificationRun") -> str:
+    """Class, tab, probability; or labels and their probabilities, as the run's data has them."""
+    separator = run.codec.separator
+    if separator is None:
+        return f"{one.label}\t{one.probability:.4f}"
+    chances = separator.join(f"{one.probabilities[label]:.4f}" for label in one.labels)
+    return f"{separator.join(one.labels)}\t{chances}"
 
 
 def _train_one(settings: ClassificationSettings) -> "ClassificationRun":
@@ -218,5 +307,7 @@ def _report(run: "ClassificationRun") -> None:
     if run.class_figure.is_file():
         print(f"classes picture: {run.class_figure}")
         print(f"calibration:     {run.calibration_figure}")
+    if run.early_figure.is_file():
+        print(f"early picture:   {run.early_figure}")
     print(f"predict:         ostinato predict {run.folder} FILE")
     print(f"judge:           ostinato evaluate {run.folder} --data FILE")

@@ -6,8 +6,8 @@
     max          max_t h_t, feature by feature
     attention    sum_t a_t h_t      a = softmax_t(v tanh(W h_t + b))      (Yang 2016, equations 5-7)
 
-Every read-out also tells what it would have read had the sample ended at each of its steps: of whole
-samples in one pass (`each_step`), of a sample that is still coming with a state of constant size
+Every read-out also tells what it would have read had the sample ended at each of its steps: of
+whole samples in one pass (`each_step`), of one that is still coming by a state of constant size
 (`initial_state`, `step`). This is how a class is predicted early.
 """
 

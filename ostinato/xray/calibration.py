@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ostinato.errors import missing_extra
 
 BINS = 10
+_PREDICTED = "the predicted class"
 _BAR, _GAP, _TEXT = "#2f5aa8", "#c0504d", "#222222"
 
 Sure = NDArray[np.float64]
@@ -39,25 +40,29 @@ def calibration_error(sure: Sure, right: Right) -> float:
     return float((count * np.abs(accuracy - mean)).sum() / max(1, count.sum()))
 
 
-def draw_calibration(sure: Sure, right: Right, picture: Path, *, title: str) -> None:
+def draw_calibration(
+    sure: Sure, right: Right, picture: Path, *, title: str, of: str = _PREDICTED
+) -> None:
     """Draw the reliability diagram, and below it how many samples each bin has.
 
     Args:
         sure, right: as in `calibration_error`.
         picture: the PNG file to write; its folder is made.
         title: over all.
+        of: what the probabilities are of; "the predicted class", or of samples with several labels
+            "each label", which is right where it is there.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    figure = plot_calibration(sure, right, title=title)
+    figure = plot_calibration(sure, right, title=title, of=of)
     picture.parent.mkdir(parents=True, exist_ok=True)
     beside = picture.with_name(f"{picture.stem}.writing-{os.getpid()}.png")
     figure.savefig(beside, dpi=150)
     os.replace(beside, picture)
 
 
-def plot_calibration(sure: Sure, right: Right, *, title: str) -> Any:
+def plot_calibration(sure: Sure, right: Right, *, title: str, of: str = _PREDICTED) -> Any:
     """The matplotlib figure of `draw_calibration`."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -72,7 +77,7 @@ def plot_calibration(sure: Sure, right: Right, *, title: str) -> Any:
     error = calibration_error(sure, right)
     told = f"calibration error {error:.1%}\nsure {sure.mean():.1%}, right {right.mean():.1%}"
     above.text(0.03, 0.97, told, transform=above.transAxes, va="top", fontsize=9, color=_TEXT)
-    _plot_counts(below, count)
+    _plot_counts(below, count, of)
     figure.suptitle(title.replace("$", r"\$"), fontsize=11)
     return figure
 
@@ -89,11 +94,11 @@ def _plot_reliability(axes: Any, count: Any, mean: Any, accuracy: Any) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _plot_counts(axes: Any, count: Any) -> None:
+def _plot_counts(axes: Any, count: Any, of: str) -> None:
     centres = (np.arange(BINS) + 0.5) / BINS
     axes.bar(centres, count / max(1, count.sum()), width=0.9 / BINS, color=_BAR)
-    axes.set_xlabel("probability of the predicted class", fontsize=9)
-    axes.set_ylabel("samples", fontsize=9)
+    axes.set_xlabel(f"probability of {of}", fontsize=9)
+    axes.set_ylabel("samples" if of == _PREDICTED else "decisions", fontsize=9)
     axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)

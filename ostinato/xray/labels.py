@@ -28,6 +28,7 @@ def draw_labels(
     *,
     title: str,
     measure: str,
+    several: bool = False,
 ) -> None:
     """Draw the F1 of each label as bars, and the confusion of labels beside it.
 
@@ -37,11 +38,13 @@ def draw_labels(
         picture: the PNG file to write; its folder is made.
         title: over all.
         measure: over the bars, as "F1 of spans".
+        several: whether what is labelled can have several labels: a cell is then of how many that
+            have the one label the other is given, and a row need not sum to all of them.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    figure = plot_labels(figures, confusion, title=title, measure=measure)
+    figure = plot_labels(figures, confusion, title=title, measure=measure, several=several)
     picture.parent.mkdir(parents=True, exist_ok=True)
     beside = picture.with_name(f"{picture.stem}.writing-{os.getpid()}.png")
     figure.savefig(beside, dpi=150)
@@ -54,6 +57,7 @@ def plot_labels(
     *,
     title: str,
     measure: str,
+    several: bool = False,
 ) -> Any:
     """The matplotlib figure of `draw_labels`; of many labels the most frequent thirty."""
     try:
@@ -68,7 +72,10 @@ def plot_labels(
     FigureCanvasAgg(figure)
     bars, cells = figure.subplots(1, 2, width_ratios=(3.6, height))
     _plot_bars(bars, shown, measure)
-    _plot_cells(cells, names, confusion)
+    totals = {one.name: one.count for one in figures} if several else _totals(confusion)
+    _plot_cells(cells, names, confusion, totals)
+    if several:
+        cells.set_xlabel("given, per cent of those with the true label", fontsize=9)
     figure.suptitle(title, fontsize=11, fontfamily=families(title), parse_math=False)
     return figure
 
@@ -97,12 +104,25 @@ def _plot_bars(axes: Any, figures: Sequence[LabelFigure], measure: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _plot_cells(axes: Any, names: Sequence[str], confusion: Mapping[tuple[str, str], int]) -> None:
+def _totals(confusion: Mapping[tuple[str, str], int]) -> dict[str, int]:
+    """How often each label is true."""
+    totals: dict[str, int] = {}
+    for (true, _), count in confusion.items():
+        totals[true] = totals.get(true, 0) + count
+    return totals
+
+
+def _plot_cells(
+    axes: Any,
+    names: Sequence[str],
+    confusion: Mapping[tuple[str, str], int],
+    totals: Mapping[str, int],
+) -> None:
     """Each row is a true label, its cells the share of it that was given each label."""
     shares = []
     for true in names:
         row = [confusion.get((true, found), 0) for found in names]
-        total = sum(count for (wanted, _), count in confusion.items() if wanted == true)
+        total = totals.get(true, 0)
         shares.append([count / total if total else 0.0 for count in row])
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="equal")
     for row, values in enumerate(shares):

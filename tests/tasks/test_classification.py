@@ -12,7 +12,7 @@ import torch
 
 from ostinato.checkpoint import load_checkpoint
 from ostinato.errors import CheckpointError, DataError, SettingsError
-from ostinato.tasks.classification.evaluation import score
+from ostinato.tasks.classification.judgement import score
 from ostinato.tasks.classification.settings import CELLS, ClassificationSettings
 from ostinato.tasks.classification.task import (
     ClassificationRun,
@@ -109,9 +109,60 @@ def test_the_class_after_a_step_is_that_of_the_beginning(run: ClassificationRun)
 
 
 def test_accuracy_rises_with_what_was_seen(run: ClassificationRun) -> None:
-    shares, accuracies = zip(*run.accuracy_by_share(), strict=True)
-    assert shares == (0.25, 0.5, 0.75, 1.0)
+    early = run.evaluate_early()
+    shares, accuracies = zip(*early.curve, strict=True)
+    assert shares == pytest.approx(np.arange(1, 21) / 20)
     assert accuracies[0] < accuracies[-1] == run.evaluate().figures["accuracy"]
+    assert dict(early.curve)[early.needed_share] >= accuracies[-1] - 0.01
+    assert run.early_figure.is_file()
+
+
+def test_a_sample_that_is_still_coming_is_told_as_its_beginnings(run: ClassificationRun) -> None:
+    live = run.live()
+    for text in ("abcba", "cab"):
+        told = [live.feed(letter) for letter in text]
+        (steps,) = run.predict_steps([text])
+        assert [one.probability for one in told if one] == pytest.approx(
+            [one.probability for one in steps], abs=1e-6
+        )
+        assert live.finish() is None
+
+
+def test_white_space_before_a_coming_text_is_no_part_of_it(run: ClassificationRun) -> None:
+    live = run.live()
+    assert live.feed("  ") is None
+    told = [live.feed(piece) for piece in (" a", "b c")]
+    assert told[-1] is not None
+    assert told[-1].probability == pytest.approx(run.predict(["ab c"])[0].probability, abs=1e-6)
+
+
+def test_folded_steps_that_are_still_coming_are_answered_when_they_are_full(
+    tmp_path: Path,
+) -> None:
+    data = write_series(tmp_path / "train.ts", 40, seed=1)
+    options = QUICK | {"updates": 3, "fold": 3, "bidirectional": False, "read_out": "attention"}
+    run = train_classification(data=data, run=tmp_path / "run", **options)
+    values = np.random.default_rng(0).normal(50, 1, (7, 2)).astype(np.float32)
+    live = run.live()
+    told = [live.feed(step) for step in values]
+    assert [one is None for one in told] == [True, True, False, True, True, False, True]
+    last = live.finish()
+    assert last is not None
+    (steps,) = run.predict_steps([values])
+    found = [one.probability for one in (*told, last) if one]
+    assert found == pytest.approx([one.probability for one in steps], abs=1e-6)
+    with pytest.raises(DataError, match="line 8: a step has 1 numbers, and 2 in training"):
+        live.feed(np.zeros(1, np.float32), "line 8")
+    with pytest.raises(DataError, match="expected the numbers of a step, got a text"):
+        live.feed("a")
+
+
+def test_texts_in_pieces_that_depend_on_the_rest_are_refused(tmp_path: Path) -> None:
+    data = write(tmp_path / "strings.tsv", strings(60, seed=1))
+    options = QUICK | {"updates": 2, "tokens": "bpe", "bidirectional": False}
+    run = train_classification(data=data, run=tmp_path / "run", **options)
+    with pytest.raises(SettingsError, match="depend on what follows them"):
+        run.live()
 
 
 def test_a_loaded_run_classifies_as_the_one_that_was_trained(run: ClassificationRun) -> None:
@@ -218,6 +269,9 @@ def test_figures_are_those_of_their_definitions() -> None:
         ({"cell": "sru", "layer_norm": True}, "layer_norm is for lstm, gru, rnn, not for sru"),
         ({"cell": "gru", "forget_bias": 1.0}, "forget_bias is for the cell lstm"),
         ({"cell": "min-gru", "recurrent_dropout": 0.1}, "and min-gru has none"),
+        ({"threshold": 0.3}, "threshold is for samples with several labels"),
+        ({"separator": "|", "best_by": "accuracy"}, "accuracy is for samples with one class"),
+        ({"best_by": "micro_f1"}, "micro_f1 is for samples with several labels"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(options: dict, message: str) -> None:

@@ -21,7 +21,8 @@ class SampleWindow(NamedTuple):
     Attributes:
         inputs: tokens (batch, time) or numbers (batch, time, feature), 0 behind a sample's end.
         lengths: (batch,), the steps of each sample.
-        targets: (batch,), the index of each sample's class.
+        targets: (batch,), the index of each sample's class; or (batch, classes), whether it has
+            each label.
         counted: (batch, 1), boolean, True where the sample counts.
         rows: (batch,), the number of each sample in its part.
         where: the place in the data, for messages.

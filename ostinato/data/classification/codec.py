@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,12 @@ class TextCodec:
         if len(empty):
             raise DataError(f"{samples.place(int(empty[0]))}: the text is empty")
         return RaggedTokens(tokens, np.cumsum(lengths) - lengths, lengths)
+
+    def encode_piece(self, piece: str) -> NDArray[np.int64]:
+        """The tokens of a piece of a text, white space at its ends included."""
+        prepared = self.prepared(piece) if self.part_marks else piece
+        tokens, _ = self.lines.encode([prepared.lower() if self.lowercase else prepared])
+        return tokens.astype(np.int64)
 
     def prepared(self, text: str) -> str:
         """The text as the tokeniser reads it."""
@@ -122,30 +129,61 @@ class SampleCodec:
         inputs: of the texts or series.
         classes: by name, in their order; index i is class i.
         counts: how many training samples each has.
+        samples: how many of them there were.
+        separator: between the labels of a sample that can have several or none. None: each has one
+            class.
     """
 
     inputs: InputCodec
     classes: tuple[str, ...]
     counts: tuple[int, ...]
+    samples: int
+    separator: str | None = None
 
-    def class_indices(self, samples: Samples) -> NDArray[np.int64]:
-        """The index of each sample's class.
+    def truth(self, samples: Samples) -> NDArray[np.int64] | NDArray[np.bool_]:
+        """The index of each sample's class (samples,), or where it can have several labels whether
+        it has each (samples, classes).
+
+        Samples that were read without classes get 0.
 
         Raises:
             DataError: a class that never occurs in training.
         """
-        known = {name: index for index, name in enumerate(self.classes)}
+        if self.separator is None:
+            return self._indices(samples)
+        there = np.zeros((len(samples), len(self.classes)), bool)
         for number, label in enumerate(samples.labels):
-            if label not in known:
-                raise DataError(
-                    f"{samples.place(number)}: the class {label!r} never occurs in training; the "
-                    f"classes are {_told(self.classes)}" + nearest(label, self.classes)
-                )
-        return np.array([known[label] for label in samples.labels], np.int64)
+            for name in labels_of(label, self.separator):
+                there[number, self._index(name, samples, number)] = True
+        return there
+
+    def _indices(self, samples: Samples) -> NDArray[np.int64]:
+        if not samples.labels:
+            return np.zeros(len(samples), np.int64)
+        numbered = enumerate(samples.labels)
+        return np.array([self._index(name, samples, number) for number, name in numbered], np.int64)
+
+    def _index(self, name: str, samples: Samples, number: int) -> int:
+        index = self._places.get(name)
+        if index is None:
+            raise DataError(
+                f"{samples.place(number)}: the class {name!r} never occurs in training; the "
+                f"classes are {_told(self.classes)}" + nearest(name, self.classes)
+            )
+        return index
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: index for index, name in enumerate(self.classes)}
 
     def save(self, folder: Path) -> None:
         """Write it into a run's folder."""
-        content: dict = {"classes": self.classes, "counts": self.counts}
+        content: dict = {
+            "classes": self.classes,
+            "counts": self.counts,
+            "samples": self.samples,
+            "separator": self.separator,
+        }
         if isinstance(self.inputs, TextCodec):
             self.inputs.lines.tokeniser.save(folder)
             content["text"] = {
@@ -167,23 +205,50 @@ class SampleCodec:
             series = content["series"]
             lists = {name: tuple(series[name]) for name in ("features", "mean", "deviation")}
             inputs = SeriesCodec(**{**series, **lists})
-        return cls(inputs, tuple(content["classes"]), tuple(content["counts"]))
+        counts = tuple(content["counts"])
+        # Runs from before several labels have a class a sample.
+        return cls(
+            inputs,
+            tuple(content["classes"]),
+            counts,
+            content.get("samples", sum(counts)),
+            content.get("separator"),
+        )
 
 
-def learn_sample_codec(samples: Samples, inputs: InputCodec) -> SampleCodec:
+def learn_sample_codec(
+    samples: Samples, inputs: InputCodec, separator: str | None = None
+) -> SampleCodec:
     """The classes of the training samples, in the order of their names.
 
+    Args:
+        samples: those to train on.
+        inputs: of the texts or series.
+        separator: between the labels of a sample. None: each has one class.
+
     Raises:
-        DataError: fewer than two classes.
+        DataError: fewer than two classes; of samples with several labels, none at all.
     """
-    counts = Counter(samples.labels)
-    if len(counts) < 2:
+    if separator is None:
+        counts = Counter(samples.labels)
+    else:
+        counts = Counter(name for label in samples.labels for name in labels_of(label, separator))
+        if not counts:
+            raise DataError(f"{samples.name}: no sample has a label; is this the right column?")
+    if len(counts) < 2 and separator is None:
         raise DataError(
             f"{samples.name} has one class only, {samples.labels[0]!r}: there is nothing to tell "
             "apart; is this the right column?"
         )
     classes = tuple(sorted(counts, key=_order))
-    return SampleCodec(inputs, classes, tuple(counts[name] for name in classes))
+    numbers = tuple(counts[name] for name in classes)
+    return SampleCodec(inputs, classes, numbers, len(samples), separator)
+
+
+def labels_of(cell: str, separator: str) -> list[str]:
+    """The labels in a cell, each once: `sad | slow` holds two, an empty cell none."""
+    names = (name.strip() for name in cell.split(separator))
+    return list(dict.fromkeys(name for name in names if name))
 
 
 def learn_text_codec(

@@ -18,7 +18,8 @@ class SamplePart:
 
     Attributes:
         inputs: tokens, or steps of numbers.
-        classes: the index of each sample's class; 0 where they were read without.
+        classes: the index of each sample's class (samples,), or whether it has each of several
+            labels (samples, classes); 0 where they were read without.
         places: where each stands in its file.
         name: the file, for messages.
         unknown_share: the share of the tokens that the tokeniser does not know.
@@ -26,7 +27,7 @@ class SamplePart:
     """
 
     inputs: RaggedTokens | RaggedSteps
-    classes: NDArray[np.int64]
+    classes: NDArray[np.int64] | NDArray[np.bool_]
     places: list[str]
     name: str
     unknown_share: float
@@ -48,9 +49,8 @@ def encode_samples(samples: Samples, codec: SampleCodec) -> SamplePart:
         kinds = ("series of numbers", "texts") if is_text else ("texts", "series of numbers")
         raise DataError(f"{samples.name} holds {kinds[0]}, and the model was trained on {kinds[1]}")
     inputs = codec.inputs.encode(samples)
-    labels = codec.class_indices(samples) if samples.labels else np.zeros(len(samples), np.int64)
     unknown = codec.inputs.lines.tokeniser.unknown_index if is_text else None  # pyright: ignore[reportAttributeAccessIssue]
     share = 0.0
     if unknown is not None and isinstance(inputs, RaggedTokens):
         share = float(np.mean(inputs.tokens == unknown))
-    return SamplePart(inputs, labels, samples.places, samples.name, share, codec)
+    return SamplePart(inputs, codec.truth(samples), samples.places, samples.name, share, codec)

@@ -122,7 +122,8 @@ def samples_of(
     if layout.format == "lines":
         return collect((Sample(text, None, place) for place, text in texts_of(lines, path)), name)
     suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
-    table = Table(lines, name, suffix[1:] if suffix in _TABLES else "csv")
+    kind = suffix[1:] if suffix in _TABLES else "csv"
+    table = Table(lines, name, kind, layout.columns.separator)
     if layout.format == "wide":
         return read_wide(table, layout.columns, labelled=labelled)
     if layout.format == "long":

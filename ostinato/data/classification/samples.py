@@ -87,7 +87,7 @@ def collect(
                 f"{name}, {sample.place}: the {what} is empty, there is nothing to read"
             )
         if sample.label is not None:
-            if not sample.label:
+            if not sample.label and columns.separator is None:
                 raise DataError(f"{name}, {sample.place}: the label is empty")
             found.labels.append(sample.label)
         found.inputs.append(sample.input)

@@ -29,14 +29,18 @@ class Table:
         lines: without their ends.
         name: of the file, for messages.
         kind: csv, tsv or jsonl; the first object of the last names the columns.
+        separator: joins the labels where an object of jsonl has a list of them.
 
     Raises:
         DataError: no rows, a repeated name; in `rows` a row of another width.
     """
 
-    def __init__(self, lines: Iterable[str], name: str, kind: str) -> None:
+    def __init__(
+        self, lines: Iterable[str], name: str, kind: str, separator: str | None = None
+    ) -> None:
         self.name = name
-        self._cells = _objects(lines, name) if kind == "jsonl" else _rows(lines, name, kind)
+        is_objects = kind == "jsonl"
+        self._cells = _objects(lines, name, separator) if is_objects else _rows(lines, name, kind)
         try:
             self.columns = [column.strip() for column in next(self._cells)[1]]
         except StopIteration:
@@ -215,7 +219,9 @@ def _rows(lines: Iterable[str], name: str, kind: str) -> Iterator[tuple[int, lis
             yield first, cells
 
 
-def _objects(lines: Iterable[str], name: str) -> Iterator[tuple[int, list[str]]]:
+def _objects(
+    lines: Iterable[str], name: str, separator: str | None
+) -> Iterator[tuple[int, list[str]]]:
     columns: list[str] | None = None
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -232,4 +238,20 @@ def _objects(lines: Iterable[str], name: str) -> Iterator[tuple[int, list[str]]]
         missing = [column for column in columns if column not in row]
         if missing:
             raise DataError(f"{name}, line {number} has no {missing[0]!r}, as line 1 has")
-        yield number, [str(row[column]) for column in columns]
+        place = f"{name}, line {number}"
+        yield number, [_cell(row[column], column, place, separator) for column in columns]
+
+
+def _cell(value: object, column: str, place: str, separator: str | None) -> str:
+    """A value of JSON as the cell of a table."""
+    if not isinstance(value, list):
+        return str(value)
+    if separator is None:
+        raise DataError(
+            f"{place}: {column!r} is a list; if it holds the labels of a sample, say with "
+            '--separator "|" that there can be several'
+        )
+    for one in value:
+        if separator in str(one):
+            raise DataError(f"{place}: {one!r} in {column!r} holds the separator {separator!r}")
+    return separator.join(map(str, value))

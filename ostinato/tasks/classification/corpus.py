@@ -70,9 +70,11 @@ def prepare(
     if settings.valid is not None:
         validation = read(settings, settings.valid, observer)
     elif settings.validation_fraction:
-        train, validation = _divided(train, settings.validation_fraction, settings.seed)
+        several = settings.separator is not None
+        fraction, seed = settings.validation_fraction, settings.seed
+        train, validation = _divided(train, fraction, seed, several=several)
     if codec is None:
-        codec = learn_sample_codec(train, _learnt(settings, train))
+        codec = learn_sample_codec(train, _learnt(settings, train), settings.separator)
     return ClassificationCorpus(
         encode_samples(train, codec),
         None if validation is None else encode_samples(validation, codec),
@@ -136,13 +138,18 @@ def _learnt(settings: ClassificationSettings, train: Samples) -> InputCodec:
     )
 
 
-def _divided(samples: Samples, fraction: float, seed: int) -> tuple[Samples, Samples]:
+def _divided(
+    samples: Samples, fraction: float, seed: int, *, several: bool
+) -> tuple[Samples, Samples]:
     """A share of each class, set apart by the seed; both in the file's order.
 
-    A class of one sample alone stays with those to train on.
+    A class of one sample alone stays with those to train on. Of samples with several labels it is
+    a share of all.
     """
     generator, labels, held = np.random.default_rng(seed), np.array(samples.labels), []
-    for name in sorted(set(samples.labels)):
+    if several:
+        labels[:] = ""
+    for name in sorted(set(labels.tolist())):
         numbers = generator.permutation(np.flatnonzero(labels == name))
         count = min(max(1, round(fraction * len(numbers))), len(numbers) - 1)
         held += numbers[:count].tolist()

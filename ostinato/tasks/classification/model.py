@@ -46,6 +46,7 @@ def build(settings: ClassificationSettings, codec: SampleCodec) -> Classifier:
         dropout=settings.dropout,
         class_weights=_weights(codec) if settings.class_weights == "balanced" else None,
         label_smoothing=settings.label_smoothing,
+        several=codec.separator is not None,
     )
 
 
@@ -91,6 +92,11 @@ def _features(settings: ClassificationSettings, codec: SampleCodec) -> TokenStep
 
 
 def _weights(codec: SampleCodec) -> list[float]:
-    """Inverse to how often a class stands, 1 on average over the training samples."""
-    total = sum(codec.counts)
+    """Inverse to how often a class stands, 1 on average over the training samples.
+
+    Of labels how many samples are without one for each that has it.
+    """
+    total = codec.samples
+    if codec.separator is not None:
+        return [max(1, total - count) / count for count in codec.counts]
     return [total / (len(codec.counts) * count) for count in codec.counts]

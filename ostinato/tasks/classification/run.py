@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,23 +13,12 @@ from ostinato.data.classification.samples import Sample, Samples, collect
 from ostinato.errors import DataError, SettingsError
 from ostinato.models import Classifier
 from ostinato.tasks.classification.corpus import prepare_again, read
-from ostinato.tasks.classification.evaluation import (
-    ClassificationJudgement,
-    accuracy_by_share,
-    evaluate,
-    predict,
-    predict_steps,
-)
+from ostinato.tasks.classification.early import EarlyJudgement, evaluate_early
+from ostinato.tasks.classification.evaluation import Judgement, evaluate, predict, predict_steps
+from ostinato.tasks.classification.live import LiveClassification
+from ostinato.tasks.classification.prediction import Prediction, predictions
 from ostinato.tasks.classification.settings import ClassificationSettings
 from ostinato.training import Observer
-
-
-class Prediction(NamedTuple):
-    """The likeliest class of a sample, its probability, and that of each class."""
-
-    label: str
-    probability: float
-    probabilities: dict[str, float]
 
 
 class ClassificationRun:
@@ -72,6 +60,11 @@ class ClassificationRun:
         """Where the calibration lies, by the run's own validation."""
         return self.folder / "figures" / "calibration.png"
 
+    @property
+    def early_figure(self) -> Path:
+        """Where the figure by the share of a sample lies, of a model that reads one way."""
+        return self.folder / "figures" / "early.png"
+
     def predict(self, inputs: "Sequence[str] | Sequence[NDArray] | Samples") -> list[Prediction]:
         """The class of each sample, in the order given.
 
@@ -101,7 +94,18 @@ class ClassificationRun:
         if not len(samples):
             return []
         part = encode_samples(samples, self.codec)
-        return [self._named(steps) for steps in predict_steps(self.model, part)]
+        found: list[list[Prediction]] = [[]] * len(part)
+        for number, steps in predict_steps(self.model, part):
+            found[number] = self._named(steps)
+        return found
+
+    def live(self) -> LiveClassification:
+        """A sample that is still coming: feed its steps, and hear the class after each.
+
+        Raises:
+            SettingsError: the model reads both ways, or splits a text where only its rest shows.
+        """
+        return LiveClassification(self.model, self.codec, self.settings.threshold)
 
     def read(
         self,
@@ -131,7 +135,7 @@ class ClassificationRun:
 
     def evaluate(
         self, data: Path | str | None = None, *, observer: Observer | None = None
-    ) -> ClassificationJudgement:
+    ) -> Judgement:
         """Classify the samples of a file and compare with their classes.
 
         Args:
@@ -143,12 +147,17 @@ class ClassificationRun:
             SettingsError: there is no `data` and the run validated on nothing.
         """
         observer = observer or Observer()
-        return evaluate(self.model, self.part(data, observer), progress=observer.evaluated)
+        return evaluate(
+            self.model,
+            self.part(data, observer),
+            threshold=self.settings.threshold,
+            progress=observer.evaluated,
+        )
 
-    def accuracy_by_share(
+    def evaluate_early(
         self, data: Path | str | None = None, *, observer: Observer | None = None
-    ) -> list[tuple[float, float]]:
-        """How right the model is after a quarter, a half, three quarters and all of each sample.
+    ) -> EarlyJudgement:
+        """How right the model is after each twentieth of each sample.
 
         Args:
             data, observer: as in `evaluate`.
@@ -157,7 +166,12 @@ class ClassificationRun:
             SettingsError: the model reads both ways.
         """
         observer = observer or Observer()
-        return accuracy_by_share(self.model, self.part(data, observer), progress=observer.evaluated)
+        return evaluate_early(
+            self.model,
+            self.part(data, observer),
+            threshold=self.settings.threshold,
+            progress=observer.evaluated,
+        )
 
     def part(self, data: Path | str | None, observer: Observer) -> SamplePart:
         """The samples of a file, or the run's own validation samples, as numbers."""
@@ -180,13 +194,7 @@ class ClassificationRun:
         return own if found is None or (found in tables and own in tables) else found
 
     def _named(self, probabilities: NDArray[np.float64]) -> list[Prediction]:
-        classes = self.codec.classes
-        found = []
-        for row in probabilities.tolist():
-            place = max(range(len(row)), key=row.__getitem__)
-            named = dict(zip(classes, row, strict=True))
-            found.append(Prediction(classes[place], row[place], named))
-        return found
+        return predictions(probabilities, self.codec, self.settings.threshold)
 
     def _samples(self, inputs: "Sequence[str] | Sequence[NDArray] | Samples") -> Samples:
         if isinstance(inputs, Samples):

@@ -28,6 +28,7 @@ CELLS = (
     "min-lstm",
 )
 _NORMALISED = ("lstm", "gru", "rnn")
+_OF_ONE_CLASS, _OF_LABEL_SETS = ("accuracy", "balanced_accuracy"), ("micro_f1", "exact_match")
 _STATELESS_PRODUCT = ("ind-rnn", "sru", "min-gru", "min-lstm")
 """Cells without a matrix product of the state, in which nothing could be dropped."""
 
@@ -62,6 +63,15 @@ class ClassificationSettings(TrainingSettings):
     time: str | None = Field(
         None,
         description="Column of times, which must rise within a sample; the model does not read it.",
+    )
+    separator: str | None = Field(
+        None,
+        min_length=1,
+        description="What stands between the labels of a sample that can have several or none, as "
+        '"|"; each label is then told by itself. None: one class a sample.',
+    )
+    threshold: float = Field(
+        0.5, gt=0, lt=1, description="Probability from which a label is given; with --separator."
     )
     image_steps: Literal["rows", "pixels"] = Field(
         "rows", description="What a step of an image is."
@@ -124,13 +134,19 @@ class ClassificationSettings(TrainingSettings):
     )
     class_weights: Literal["equal", "balanced"] = Field(
         "equal",
-        description="In the loss. equal: each sample counts alike; balanced: each class does.",
+        description="In the loss. equal: each sample counts alike; balanced: each class does; with "
+        "--separator: each label counts as much where it is as where it is not.",
     )
     label_smoothing: Rate = Field(
         0.0, description="Share of the truth spread over all classes in the loss, in training."
     )
-    best_by: Literal["accuracy", "balanced_accuracy", "macro_f1", "loss"] = Field(
-        "accuracy", description="What makes a validation the best, whose weights are kept."
+    best_by: (
+        Literal["accuracy", "balanced_accuracy", "macro_f1", "micro_f1", "exact_match", "loss"]
+        | None
+    ) = Field(
+        None,
+        description="What makes a validation the best, whose weights are kept. None: accuracy; "
+        "with --separator micro_f1.",
     )
     batch_size: PositiveInteger = Field(
         32, description="Samples in one update at most, over all processes together."
@@ -156,7 +172,19 @@ class ClassificationSettings(TrainingSettings):
             raise ValueError(
                 f"recurrent_dropout drops what a recurrent product reads, and {self.cell} has none"
             )
+        self._refuse_what_the_other_kind_of_labels_has()
         return self
+
+    def _refuse_what_the_other_kind_of_labels_has(self) -> None:
+        if (
+            self.separator is None
+            and self.threshold != type(self).model_fields["threshold"].default
+        ):
+            raise ValueError("threshold is for samples with several labels: give separator, too")
+        others = _OF_ONE_CLASS if self.separator is not None else _OF_LABEL_SETS
+        if self.best_by in others:
+            what = "one class" if self.separator is not None else "several labels"
+            raise ValueError(f"best_by {self.best_by} is for samples with {what}")
 
     def _check_cell(self) -> None:
         if self.cell not in CELLS:
@@ -167,7 +195,12 @@ class ClassificationSettings(TrainingSettings):
     @property
     def columns(self) -> Columns:
         """Which columns of a table hold what."""
-        return Columns(self.text, self.label, self.series, self.time)
+        return Columns(self.text, self.label, self.series, self.time, self.separator)
+
+    @property
+    def merit(self) -> str:
+        """The figure that makes a validation the best."""
+        return self.best_by or ("accuracy" if self.separator is None else "micro_f1")
 
     @property
     def unit(self) -> str:

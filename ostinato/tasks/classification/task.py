@@ -10,11 +10,12 @@ import torch
 
 from ostinato.data.classification.batches import SampleBatches
 from ostinato.data.classification.codec import SampleCodec
+from ostinato.data.classification.part import SamplePart
 from ostinato.errors import MissingExtraError, SettingsError
 from ostinato.models import Classifier
 from ostinato.tasks.classification.corpus import ClassificationCorpus, prepare, prepare_again
+from ostinato.tasks.classification.early import evaluate_early
 from ostinato.tasks.classification.evaluation import (
-    ClassificationJudgement,
     evaluate,
     predict,
     validation,
@@ -141,7 +142,7 @@ def _prepare(settings: ClassificationSettings, observer: Observer) -> Classifica
         return prepare(settings, observer)
     require_run(settings.initial_weights)
     before = settings_of(settings.initial_weights)
-    for name in ("tokens", "lowercase", "part_marks", "scale", "fold"):
+    for name in ("tokens", "lowercase", "part_marks", "scale", "fold", "separator"):
         if getattr(before, name) != getattr(settings, name):
             raise SettingsError(
                 f"{name} is {getattr(before, name)} in {settings.initial_weights}, whose model "
@@ -208,7 +209,7 @@ def _train(
         ThroughSamples(model),
         batches,
         Journal(folder, corpus.fingerprint),
-        validate=validation(held, settings.best_by),
+        validate=validation(held, settings.merit, settings.threshold),
         # A validation needs no gradient: about a third of the time.
         validation_updates=0.0 if held is None else len(held) / settings.batch_size / 3,
         observer=observer,
@@ -217,15 +218,19 @@ def _train(
     train_to_the_end(trainer, model, folder, settings, processes, observer, resume=resume)
     run = ClassificationRun(folder, settings, model.eval(), corpus.codec)
     if processes.is_first and held is not None:
-        _draw_judgement(run, evaluate(model, held))
+        _draw(run, held)
     return run
 
 
-def _draw_judgement(run: ClassificationRun, judgement: ClassificationJudgement) -> None:
-    """The pictures of the classes; left out where matplotlib is not installed."""
-    title = f"{run.folder.name}: validation"
+def _draw(run: ClassificationRun, held: SamplePart) -> None:
+    """The pictures of a run by its own validation; left out where matplotlib is not installed."""
+    title, threshold = f"{run.folder.name}: validation", run.settings.threshold
+    judgement = evaluate(run.model, held, threshold=threshold)
     try:
         judgement.draw(run.class_figure, title=title)
         judgement.draw_calibration(run.calibration_figure, title=title)
+        if not run.settings.bidirectional:
+            early = evaluate_early(run.model, held, threshold=threshold)
+            early.draw(run.early_figure, title=title)
     except MissingExtraError:
         return
