@@ -16,6 +16,8 @@ _SHARES = {
     "span_recall": "recall {:.2%}",
     "accuracy": "accuracy {:.1%}",
     "balanced_accuracy": "balanced {:.1%}",
+    "exact_match": "exactly right {:.1%}",
+    "micro_f1": "micro F1 {:.1%}",
     "macro_f1": "macro F1 {:.1%}",
     "calibration_error": "calibration error {:.1%}",
     "area": "area {:.1%} of the exact",

@@ -85,7 +85,9 @@ class Pace:
                 f" (accuracy {figures['accuracy']:.1%}, {figures['optimality_gap']:.2%} from the "
                 "best known)"
             )
-        if "error" in figures:
+        if "micro_f1" in figures:
+            self.validation += f" (micro F1 {figures['micro_f1']:.2%})"
+        elif "error" in figures:
             told = f"accuracy {figures['accuracy']:.2%}"
             if "span_f1" in figures:
                 told = f"span F1 {figures['span_f1']:.2%}, {told}"

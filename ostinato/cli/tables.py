@@ -67,6 +67,8 @@ def _best_figure(figures: dict[str, float]) -> str:
         return f"{figures['bits_per_character']:.3f} bits/character"
     if "span_f1" in figures:
         return f"span F1 {figures['span_f1']:.2%}"
+    if "micro_f1" in figures:
+        return f"micro F1 {figures['micro_f1']:.2%}"
     if "macro_f1" in figures:
         return f"{figures['accuracy']:.2%} of the samples"
     if "accuracy" in figures and "tokens" in figures:

@@ -73,6 +73,86 @@ def test_every_step_has_a_line(run: Path, tmp_path: Path, capsys: pytest.Capture
     assert lines == [["1", "1"], ["1", "2"], ["1", "3"], ["2", "1"], ["2", "2"]]
 
 
+@pytest.fixture(scope="module")
+def series_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("series")
+    rows = [f"0,1,{n}:{n},0,0:{'ab'[n % 2]}" for n in range(20)]
+    data = folder / "small.ts"
+    data.write_text("\n".join(["@classLabel true a b", "@data", *rows]))
+    options = ["--data", str(data), "--no-bidirectional", "--run", str(folder / "run"), *QUICK]
+    assert main(["train", "classification", *options]) == 0
+    return folder / "run"
+
+
+def test_live_steps_are_answered_a_line_each(
+    series_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    whole, steps = tmp_path / "whole.ts", tmp_path / "steps.txt"
+    whole.write_text("@classLabel false\n@data\n1,2,3:4,5,6\n7,8:9,0\n")
+    steps.write_text("1,4\n2 5\n3\t6\n\n\n7; 9\n8, 0\n")
+    capsys.readouterr()
+    assert main(["predict", str(series_run), str(whole), "--every-step"]) == 0
+    expected = capsys.readouterr().out
+    assert main(["predict", str(series_run), str(steps), "--live"]) == 0
+    assert capsys.readouterr().out == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("1", "line 2 holds 1 numbers, and a step has 2: dimension 1, dimension 2"),
+        ("1,x", "line 2, column dimension 2: 'x' is no number"),
+    ],
+)
+def test_a_live_step_that_cannot_be_read_is_named(
+    series_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture, line: str, message: str
+) -> None:
+    steps = tmp_path / "steps.txt"
+    steps.write_text(f"1,2\n{line}\n")
+    assert main(["predict", str(series_run), str(steps), "--live"]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--live", "--every-step"], "give no --every-step with it"),
+        (["--live", "--format", "ts"], "give no --format with it"),
+        (["--threshold", "0.3"], "--threshold is for runs with several labels"),
+        (["--threshold", "1.3"], "threshold"),
+    ],
+)
+def test_options_of_predict_that_do_not_go_together_are_refused(
+    series_run: Path, capsys: pytest.CaptureFixture, options: list[str], message: str
+) -> None:
+    assert main(["predict", str(series_run), "-", *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_labels_are_printed_as_the_data_has_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    data = tmp_path / "songs.csv"
+    data.write_text("text,label\n" + "ab,sad|slow\nb,\na,sad\n" * 10)
+    folder = tmp_path / "run"
+    options = ["--data", str(data), "--separator", "|", "--run", str(folder), *QUICK]
+    assert main(["train", "classification", *options]) == 0
+    capsys.readouterr()
+    assert main(["predict", str(folder), str(data), "--threshold", "0.0001"]) == 0
+    labels, chances = capsys.readouterr().out.splitlines()[0].split("\t")
+    assert set(labels.split("|")) == {"sad", "slow"}
+    assert len(chances.split("|")) == 2
+    assert main(["predict", str(folder), str(data), "--threshold", "0.9999"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "\t"
+    assert main(["predict", str(folder), str(data), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[0]).keys() == {"labels", "probabilities"}
+    assert main(["evaluate", str(folder), "--data", str(data), "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert list(figures) == ["exact_match", "micro_f1", "macro_f1", "samples"]
+    assert main(["evaluate", str(folder)]) == 0
+    assert "micro F1" in capsys.readouterr().out
+
+
 def test_evaluate_prints_its_four_keys_and_draws(
     run: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -84,6 +164,7 @@ def test_evaluate_prints_its_four_keys_and_draws(
     assert figures["samples"] == 90
     assert figure.is_file()
     assert (tmp_path / "classes-calibration.png").is_file()
+    assert (tmp_path / "classes-early.png").is_file()
 
 
 def test_evaluate_for_a_person_names_each_class_and_the_early_accuracy(
@@ -94,6 +175,7 @@ def test_evaluate_for_a_person_names_each_class_and_the_early_accuracy(
     assert told.startswith("validation part: ")
     assert "korean" in told
     assert "accuracy early:" in told
+    assert "needed: " in told
 
 
 def test_resume_and_runs_know_the_task(run: Path, capsys: pytest.CaptureFixture) -> None:

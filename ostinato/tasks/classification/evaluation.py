@@ -17,6 +17,8 @@ from ostinato.tasks.classification.label_sets import LabelSetJudgement, score_la
 from ostinato.training.device import move_window
 
 _BATCH_STEPS, _BATCH_SAMPLES = 32768, 256
+_TIE = 1e-7
+"""Less than a sample changes a share, so that it decides between equal ones alone."""
 
 Judgement = ClassificationJudgement | LabelSetJudgement
 Progress = Callable[[int, int], None]
@@ -96,7 +98,9 @@ def validation(
         assert isinstance(model, Classifier)
         figures = evaluate(model, part, threshold=threshold).figures
         nats = figures["nats_per_sample"]
-        error = nats if best_by == "loss" else 1 - figures[best_by]
+        # Of equally good ones that with the smaller loss: it is less sure where it is wrong.
+        tie = _TIE * nats / (1 + nats)
+        error = nats if best_by == "loss" else 1 - figures[best_by] + tie
         return {"nats_per_unit": nats, "error": error, **figures}
 
     return validate
