@@ -67,7 +67,9 @@ def plot_early(curve: Curve, *, title: str, measure: str) -> Any:
     axes.plot(shares, merits, color=_LINE, marker="o", markersize=3.5, linewidth=1.6)
     told = f"{needed:.0%} of a sample: within a point\nof all of it ({merits[-1]:.1%})"
     # Where the curve is not: it rises to the right, so below it there is room.
-    axes.text(0.98, 0.04, told, transform=axes.transAxes, ha="right", fontsize=9, color=_TEXT)
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+    place = (0.98, 0.05)
+    axes.text(*place, told, transform=axes.transAxes, ha="right", fontsize=9, color=_TEXT, bbox=box)
     axes.set_xlim(0, 1.02)
     axes.set_ylim(0, 1.03)
     axes.set_xlabel("share of each sample seen", fontsize=9)

@@ -75,7 +75,7 @@ def plot_labels(
     totals = {one.name: one.count for one in figures} if several else _totals(confusion)
     _plot_cells(cells, names, confusion, totals)
     if several:
-        cells.set_xlabel("given, per cent of those with the true label", fontsize=9)
+        cells.set_xlabel("given, per cent of those\nwith the true label", fontsize=9)
     figure.suptitle(title, fontsize=11, fontfamily=families(title), parse_math=False)
     return figure
 

@@ -157,6 +157,36 @@ def test_folded_steps_that_are_still_coming_are_answered_when_they_are_full(
         live.feed("a")
 
 
+def test_a_fixed_order_of_steps_is_kept_with_the_run(tmp_path: Path) -> None:
+    data = write_pixels(tmp_path / "small_TRAIN", 30)
+    options = QUICK | {"updates": 3, "permutation": 2, "bidirectional": False}
+    run = train_classification(data=data, run=tmp_path / "run", **options)
+    loaded = load_classifier(run.folder, device="cpu")
+    assert loaded.codec.inputs == run.codec.inputs
+    values = np.arange(8.0)
+    assert loaded.predict([values]) == run.predict([values])
+    with pytest.raises(SettingsError, match="a fixed order of its own"):
+        run.live()
+
+
+def write_pixels(path: Path, count: int) -> Path:
+    generator = np.random.default_rng(0)
+    rows = [f"{number % 2} {' '.join(map(str, generator.random(8)))}" for number in range(count)]
+    path.write_text("\n".join(rows))
+    return path
+
+
+def test_a_folder_of_drawings_is_learnt_and_read_again(tmp_path: Path) -> None:
+    for number in range(20):
+        folder = tmp_path / "letters" / "ab"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}.txt").write_text(f"START\n0,0\n{number},2\nBREAK\n")
+    options = QUICK | {"updates": 2, "format": "strokes"}
+    run = train_classification(data=tmp_path / "letters", run=tmp_path / "run", **options)
+    assert run.evaluate(tmp_path / "letters").figures["samples"] == 20
+    assert len(run.read(tmp_path / "letters" / "a" / "0.txt")) == 1
+
+
 def test_texts_in_pieces_that_depend_on_the_rest_are_refused(tmp_path: Path) -> None:
     data = write(tmp_path / "strings.tsv", strings(60, seed=1))
     options = QUICK | {"updates": 2, "tokens": "bpe", "bidirectional": False}
@@ -269,6 +299,7 @@ def test_figures_are_those_of_their_definitions() -> None:
         ({"cell": "sru", "layer_norm": True}, "layer_norm is for lstm, gru, rnn, not for sru"),
         ({"cell": "gru", "forget_bias": 1.0}, "forget_bias is for the cell lstm"),
         ({"cell": "min-gru", "recurrent_dropout": 0.1}, "and min-gru has none"),
+        ({"patch_size": 7}, "patch_size is for image_steps patches"),
         ({"threshold": 0.3}, "threshold is for samples with several labels"),
         ({"separator": "|", "best_by": "accuracy"}, "accuracy is for samples with one class"),
         ({"best_by": "micro_f1"}, "micro_f1 is for samples with several labels"),

@@ -119,7 +119,7 @@ def test_lists_of_json_lines_are_labels(tmp_path: Path) -> None:
     data.write_text("\n".join(map(json.dumps, lines)))
     run = train_classification(data=data, run=tmp_path / "run", updates=1, **QUICK)
     assert run.codec.classes == ("a", "b", "c")
-    with pytest.raises(DataError, match="line 1: 'label' is a list; .*--separator"):
+    with pytest.raises(DataError, match=r"line 1: 'label' is a list; .*--separator"):
         train_classification(data=data, run=tmp_path / "other", **QUICK | {"separator": None})
 
 

@@ -76,6 +76,8 @@ class SeriesCodec:
         mean, deviation: of each feature over all steps of the training samples.
         missing: whether there were missing values.
         fold: steps read as one.
+        order: where each step that is read stands in the sample, of samples that all have as many.
+            None: as they stand.
     """
 
     features: tuple[str, ...]
@@ -83,6 +85,7 @@ class SeriesCodec:
     deviation: tuple[float, ...]
     missing: bool = False
     fold: int = 1
+    order: tuple[int, ...] | None = None
 
     @property
     def width(self) -> int:
@@ -104,6 +107,8 @@ class SeriesCodec:
                     f"{samples.place(number)}: a step has {series.shape[1]} numbers, and "
                     f"{len(self.features)} in training ({', '.join(self.features[:8])})"
                 )
+            if self.order is not None:
+                series = self._ordered(series, samples.place(number))
             scaled = (series - mean) / deviation
             unknown = np.isnan(scaled)
             if self.missing:
@@ -116,6 +121,15 @@ class SeriesCodec:
                 )
             encoded.append(fold_steps(scaled.astype(np.float32), self.fold))
         return join_series(encoded)
+
+    def _ordered(self, series: NDArray[np.float32], place: str) -> NDArray[np.float32]:
+        assert self.order is not None
+        if len(series) != len(self.order):
+            raise DataError(
+                f"{place} has {len(series)} steps, but the model reads {len(self.order)} in a "
+                "fixed order"
+            )
+        return series[list(self.order)]
 
 
 InputCodec = TextCodec | SeriesCodec
@@ -204,7 +218,9 @@ class SampleCodec:
         else:
             series = content["series"]
             lists = {name: tuple(series[name]) for name in ("features", "mean", "deviation")}
-            inputs = SeriesCodec(**{**series, **lists})
+            order = series.get("order")
+            kept = {"order": None if order is None else tuple(order)}
+            inputs = SeriesCodec(**{**series, **lists, **kept})
         counts = tuple(content["counts"])
         # Runs from before several labels have a class a sample.
         return cls(
@@ -259,11 +275,21 @@ def learn_text_codec(
     return TextCodec(learn_codec(tokeniser, texts), lowercase, part_marks)
 
 
-def learn_series_codec(samples: Samples, *, scale: bool, fold: int) -> SeriesCodec:
+def learn_series_codec(
+    samples: Samples, *, scale: bool, fold: int, permutation: int | None = None
+) -> SeriesCodec:
     """Mean and deviation of each feature over the training samples.
 
+    Args:
+        samples: those to train on.
+        scale: whether to scale by them.
+        fold: steps read as one.
+        permutation: seed of a fixed order in which the steps of each sample are read. None: as they
+            stand.
+
     Raises:
-        DataError: a feature that has no value at all.
+        DataError: a feature that has no value at all; samples of different length, to be read in
+            a fixed order.
     """
     steps = np.concatenate(samples.inputs)  # pyright: ignore[reportCallIssue, reportArgumentType]
     known = ~np.isnan(steps)
@@ -281,7 +307,18 @@ def learn_series_codec(samples: Samples, *, scale: bool, fold: int) -> SeriesCod
         tuple(deviation.tolist()),
         missing=not bool(known.all()),
         fold=fold,
+        order=None if permutation is None else _drawn_order(samples, permutation),
     )
+
+
+def _drawn_order(samples: Samples, seed: int) -> tuple[int, ...]:
+    lengths = {len(series) for series in samples.inputs}
+    if len(lengths) > 1:
+        raise DataError(
+            f"{samples.name} holds samples of {min(lengths)} to {max(lengths)} steps: only samples "
+            "that all have as many can be read in a fixed order (permutation)"
+        )
+    return tuple(np.random.default_rng(seed).permutation(lengths.pop()).tolist())
 
 
 def _prepared(text: str, lowercase: bool, part_marks: bool) -> str:

@@ -1,6 +1,7 @@
-"""Grey images in the IDX files of MNIST, read as rows or as pixels.
+"""Grey images in the IDX files of MNIST, read as rows, as patches or as pixels.
 
-An image of 28 times 28 is a series of 28 steps of 28 numbers, or of 784 steps of one.
+An image of 28 times 28 is a series of 28 steps of 28 numbers, of 784 steps of one, or by patches of
+4 times 4 of 49 steps of 16: row by row from the left, as are the pixels within each.
 """
 
 import gzip
@@ -15,11 +16,17 @@ from numpy.typing import NDArray
 from ostinato.data.classification.samples import Samples
 from ostinato.errors import DataError
 
-Steps = Literal["rows", "pixels"]
+Steps = Literal["rows", "pixels", "patches"]
 
 
-def read_images(path: Path, steps: Steps, *, labelled: bool) -> Samples:
+def read_images(path: Path, steps: Steps, patch_size: int, *, labelled: bool) -> Samples:
     """The images of `NAME-images-idx3-ubyte` and their classes in `NAME-labels-idx1-ubyte`.
+
+    Args:
+        path: of the images; may be .gz.
+        steps: what a step is.
+        patch_size: side of a patch in pixels, where steps are patches.
+        labelled: whether to read the classes.
 
     Raises:
         DataError: no such files, damaged ones, or images and labels of different number.
@@ -35,10 +42,29 @@ def read_images(path: Path, steps: Steps, *, labelled: bool) -> Samples:
             raise DataError(f"{path} holds {len(images)} images, but {beside} {len(labels)} labels")
     if steps == "pixels":
         images = images.reshape(len(images), -1, 1)
+    elif steps == "patches":
+        images = in_patches(images, patch_size, str(path))
     series = list(images.astype(np.float32) / np.float32(255))
-    features = tuple(f"column {place}" for place in range(1, images.shape[2] + 1))
+    kind = "column" if steps == "rows" else "pixel"
+    features = tuple(f"{kind} {place}" for place in range(1, images.shape[2] + 1))
     places = [f"image {number}" for number in range(1, len(series) + 1)]
     return Samples(series, labels, places, str(path), features)  # pyright: ignore[reportArgumentType]
+
+
+def in_patches(images: NDArray[np.uint8], size: int, name: str) -> NDArray[np.uint8]:
+    """Images (number, height, width) as (number, patches, pixels of a patch).
+
+    Raises:
+        DataError: the images cannot be cut into such patches.
+    """
+    number, height, width = images.shape
+    if height % size or width % size:
+        raise DataError(
+            f"{name} holds images of {height} x {width} pixels, which are not to be cut into "
+            f"patches of {size} x {size}: give a --patch-size that divides both"
+        )
+    cut = images.reshape(number, height // size, size, width // size, size)
+    return cut.swapaxes(2, 3).reshape(number, -1, size * size)
 
 
 def _read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:

@@ -10,13 +10,16 @@ from ostinato.data.classification.folders import FASTA, read_folder, texts_of
 from ostinato.data.classification.images import Steps, read_images
 from ostinato.data.classification.samples import Sample, Samples, collect
 from ostinato.data.classification.series_files import read_ts, read_ucr
+from ostinato.data.classification.strokes import read_strokes
 from ostinato.data.classification.tables import Table, read_documents, read_long, read_wide
 from ostinato.data.pair_reading import read_lines
 from ostinato.data.text_reading import Meter, Progress
 from ostinato.data.text_sources import TextSource
 from ostinato.errors import DataError, SettingsError
 
-SampleFormat = Literal["documents", "wide", "long", "ts", "ucr", "folder", "images", "lines"]
+SampleFormat = Literal[
+    "documents", "wide", "long", "ts", "ucr", "folder", "images", "strokes", "lines"
+]
 STANDARD_INPUT = "-"
 _TABLES = (".csv", ".tsv", ".jsonl")
 _UNLABELLED = ("lines",)
@@ -28,12 +31,13 @@ class SampleLayout(NamedTuple):
     Attributes:
         format: see the modules beside this one; lines are texts or FASTA without classes.
         columns: of tables.
-        steps: of images.
+        steps, patch_size: of images.
     """
 
     format: SampleFormat
     columns: Columns = Columns()
     steps: Steps = "rows"
+    patch_size: int = 4
 
 
 def format_of(path: Path, columns: Columns) -> SampleFormat | None:
@@ -48,13 +52,20 @@ def format_of(path: Path, columns: Columns) -> SampleFormat | None:
         return "ts"
     if name.upper().endswith(("_TRAIN", "_TEST")):
         return "ucr"
+    if suffix == ".ndjson":
+        return "strokes"
     if "idx3" in name:
         return "images"
     return "lines" if suffix in (".txt", *FASTA) else None
 
 
 def layout_of(
-    path: Path, columns: Columns, *, format: SampleFormat | None = None, steps: Steps = "rows"
+    path: Path,
+    columns: Columns,
+    *,
+    format: SampleFormat | None = None,
+    steps: Steps = "rows",
+    patch_size: int = 4,
 ) -> SampleLayout:
     """The layout of a file or folder, from its name and what was asked for.
 
@@ -66,7 +77,7 @@ def layout_of(
     if found is None:
         raise DataError(
             f"{path} does not tell its format by its name: give --format documents, wide, long, "
-            "ts, ucr, folder or images"
+            "ts, ucr, folder, images or strokes"
         )
     if found == "long" and columns.series is None:
         raise SettingsError("a long table needs --series, the column that names the sample")
@@ -76,7 +87,7 @@ def layout_of(
         raise SettingsError(f"--time is for long tables, not for {found}")
     if columns.text is not None and found != "documents":
         raise SettingsError(f"--text is for tables of documents, not for {found}")
-    return SampleLayout(found, columns, steps)
+    return SampleLayout(found, columns, steps, patch_size)
 
 
 def read_samples(
@@ -103,7 +114,12 @@ def read_samples(
             raise DataError(f"there is no folder {path} (looked in {Path.cwd()})")
         return read_folder(path.expanduser(), labelled=labelled, progress=progress)
     if layout.format == "images":
-        return read_images(path.expanduser(), layout.steps, labelled=labelled)
+        file = path.expanduser()
+        return read_images(file, layout.steps, layout.patch_size, labelled=labelled)
+    if layout.format == "strokes":
+        if not path.expanduser().exists():
+            raise DataError(f"there is no file or folder {path} (looked in {Path.cwd()})")
+        return read_strokes(path.expanduser(), labelled=labelled, progress=progress)
     if str(path) == STANDARD_INPUT:
         return samples_of(lines_of_stdin(), "standard input", path, layout, labelled=labelled)
     source = _found(path)

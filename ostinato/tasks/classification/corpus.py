@@ -113,7 +113,13 @@ def read(
     settings: ClassificationSettings, path: Path, observer: Observer, *, labelled: bool = True
 ) -> Samples:
     """A file of samples, read as the run's own data."""
-    layout = layout_of(path, settings.columns, format=settings.format, steps=settings.image_steps)
+    layout = layout_of(
+        path,
+        settings.columns,
+        format=settings.format,
+        steps=settings.image_steps,
+        patch_size=settings.patch_size,
+    )
     return read_samples(path, layout, labelled=labelled, progress=observer.preparing)
 
 
@@ -127,7 +133,9 @@ def _refuse_options_of_other_inputs(settings: ClassificationSettings, samples: S
 
 def _learnt(settings: ClassificationSettings, train: Samples) -> InputCodec:
     if train.features:
-        return learn_series_codec(train, scale=settings.scale, fold=settings.fold)
+        return learn_series_codec(
+            train, scale=settings.scale, fold=settings.fold, permutation=settings.permutation
+        )
     kind = settings.tokens
     if kind is None:
         spaced = sum(len(str(text).split()) > 1 for text in train.inputs)

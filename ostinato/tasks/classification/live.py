@@ -113,3 +113,8 @@ def _refuse_what_needs_the_whole(codec: SampleCodec) -> None:
             "tokens of byte-pair encoding depend on what follows them, so a text cannot be read "
             "piece by piece: train with --tokens words, characters or bytes"
         )
+    if isinstance(inputs, SeriesCodec) and inputs.order is not None:
+        raise SettingsError(
+            "this model reads the steps of a sample in a fixed order of its own (permutation), so "
+            "that it cannot read them as they come"
+        )

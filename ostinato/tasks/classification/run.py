@@ -190,6 +190,8 @@ class ClassificationRun:
         if str(path) == "-":
             return own if isinstance(self.codec.inputs, SeriesCodec) else "lines"
         found = format_of(path, self.settings.columns)
+        if own == "strokes" and found in (None, "folder", "lines"):
+            return own
         tables = ("documents", "wide", "long")
         return own if found is None or (found in tables and own in tables) else found
 

@@ -38,8 +38,9 @@ class ClassificationSettings(TrainingSettings):
 
     data: Path = Field(
         description="Samples with a class each: .csv, .tsv or .jsonl (a text a row; other tables "
-        "by --series or --format), .ts, UCR's _TRAIN, MNIST's images-idx3, or a folder with a "
-        "file (a text a line, or FASTA) or a folder of texts for each class; may be .gz."
+        "by --series or --format), .ts, UCR's _TRAIN, MNIST's images-idx3, .ndjson of drawings, or "
+        "a folder with a file (a text a line, or FASTA) or a folder of texts for each class; may "
+        "be .gz."
     )
     valid: Path | None = Field(None, description="As --data, to validate on. None: a share of it.")
     validation_fraction: Rate = Field(
@@ -49,7 +50,7 @@ class ClassificationSettings(TrainingSettings):
     format: SampleFormat | None = Field(
         None,
         description="Of --data and --valid. documents: a text a row; wide: a series a row; long: a "
-        "time step a row. None: as their names tell.",
+        "time step a row; strokes: a folder of drawings for each class. None: as their names tell.",
     )
     label: str | None = Field(
         None, description="Column of the classes. None: the one named label, class, ..., or left."
@@ -73,8 +74,11 @@ class ClassificationSettings(TrainingSettings):
     threshold: float = Field(
         0.5, gt=0, lt=1, description="Probability from which a label is given; with --separator."
     )
-    image_steps: Literal["rows", "pixels"] = Field(
-        "rows", description="What a step of an image is."
+    image_steps: Literal["rows", "pixels", "patches"] = Field(
+        "rows", description="What a step of an image is: a row, a pixel, or a square of pixels."
+    )
+    patch_size: PositiveInteger = Field(
+        4, description="Side of such a square in pixels; with --image-steps patches."
     )
 
     tokens: Literal["characters", "bytes", "words", "bpe"] | None = Field(
@@ -100,6 +104,12 @@ class ClassificationSettings(TrainingSettings):
     )
     fold: PositiveInteger = Field(
         1, description="Steps of a series that are read as one, side by side; shortens long ones."
+    )
+    permutation: int | None = Field(
+        None,
+        ge=0,
+        description="Seed of a fixed order, kept with the run, in which the steps of every series "
+        "are read, as in permuted MNIST; all must have as many. None: as they stand.",
     )
 
     embedding_size: PositiveInteger | None = Field(
@@ -164,6 +174,9 @@ class ClassificationSettings(TrainingSettings):
             raise ValueError("give valid or validation_fraction, not both")
         if self.time is not None and self.series is None:
             raise ValueError("time is for tables with a time step a row: give series, too")
+        size = fields["patch_size"].default
+        if self.patch_size != size and self.image_steps != "patches":
+            raise ValueError("patch_size is for image_steps patches")
         if self.layer_norm and self.cell not in _NORMALISED:
             raise ValueError(f"layer_norm is for {', '.join(_NORMALISED)}, not for {self.cell}")
         if self.forget_bias is not None and self.cell != "lstm":
@@ -216,4 +229,4 @@ OF_TEXTS = (
     "part_marks",
     "token_dropout",
 )
-OF_SERIES = ("scale", "fold")
+OF_SERIES = ("scale", "fold", "permutation")

@@ -142,7 +142,7 @@ def _prepare(settings: ClassificationSettings, observer: Observer) -> Classifica
         return prepare(settings, observer)
     require_run(settings.initial_weights)
     before = settings_of(settings.initial_weights)
-    for name in ("tokens", "lowercase", "part_marks", "scale", "fold", "separator"):
+    for name in ("tokens", "lowercase", "part_marks", "scale", "fold", "permutation", "separator"):
         if getattr(before, name) != getattr(settings, name):
             raise SettingsError(
                 f"{name} is {getattr(before, name)} in {settings.initial_weights}, whose model "

@@ -8,6 +8,7 @@ import pytest
 from ostinato.data.classification.batches import SampleBatches
 from ostinato.data.classification.codec import (
     SampleCodec,
+    labels_of,
     learn_sample_codec,
     learn_series_codec,
     learn_text_codec,
@@ -71,6 +72,43 @@ def test_folded_steps_stand_side_by_side_and_zeros_fill_the_last() -> None:
     encoded = codec.encode(samples)
     np.testing.assert_array_equal(encoded.steps, [[1, 2, 3, 4], [5, 6, 0, 0]])
     assert codec.width == 4
+
+
+def test_a_fixed_order_of_steps_is_that_of_its_seed_for_every_sample(tmp_path: Path) -> None:
+    rows = [[[float(step)] for step in range(20)]] * 2
+    samples = series(*rows, labels=["a", "b"])
+    codec = learn_series_codec(samples, scale=False, fold=1, permutation=4)
+    steps = codec.encode(samples).steps[:, 0]
+    assert sorted(steps[:20].tolist()) == list(range(20))
+    assert steps[:20].tolist() == steps[20:].tolist() == list(codec.order or ())
+    assert steps[:20].tolist() != list(range(20))
+    learn_sample_codec(samples, codec).save(tmp_path)
+    assert SampleCodec.load(tmp_path).inputs == codec
+    other = learn_series_codec(samples, scale=False, fold=1, permutation=5)
+    assert other.order != codec.order
+
+
+def test_samples_of_different_length_have_no_fixed_order() -> None:
+    with pytest.raises(DataError, match="holds samples of 1 to 2 steps"):
+        learn_series_codec(TWO, scale=True, fold=1, permutation=0)
+    codec = learn_series_codec(series([[1, 1], [2, 2]]), scale=True, fold=1, permutation=0)
+    with pytest.raises(DataError, match="line 1 has 1 steps, but the model reads 2"):
+        codec.encode(series([[1, 1]]))
+
+
+def test_labels_of_a_cell_are_each_once_without_the_space_around_them() -> None:
+    assert labels_of(" sad | slow|sad||", "|") == ["sad", "slow"]
+    assert labels_of("", "|") == []
+
+
+def test_a_sample_has_any_number_of_labels(tmp_path: Path) -> None:
+    samples = texts("x", "y", "z", labels=["b|a", "", "b"])
+    inputs = learn_text_codec(samples, TokeniserSettings(), lowercase=False, part_marks=False)
+    learn_sample_codec(samples, inputs, "|").save(tmp_path)
+    codec = SampleCodec.load(tmp_path)
+    assert (codec.classes, codec.counts, codec.samples) == (("a", "b"), (1, 2), 3)
+    part = encode_samples(samples, codec)
+    assert part.classes.tolist() == [[True, True], [False, False], [False, True]]
 
 
 def test_classes_are_in_the_order_of_their_numbers_or_names() -> None:

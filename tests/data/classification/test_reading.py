@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ostinato.data.classification.columns import Columns
+from ostinato.data.classification.images import in_patches
 from ostinato.data.classification.reading import layout_of, read_samples
 from ostinato.data.classification.samples import Samples
 from ostinato.errors import DataError, SettingsError
@@ -123,6 +124,65 @@ def test_an_image_is_a_series_of_its_rows_or_of_its_pixels(tmp_path: Path) -> No
     assert rows.labels == ["7", "9"]
     pixels = read_samples(path, layout_of(path, Columns(), steps="pixels"))
     np.testing.assert_allclose(np.array(pixels.inputs[0])[:, 0] * 255, range(6), atol=1e-5)
+
+
+def test_an_image_is_a_series_of_its_patches_row_by_row(tmp_path: Path) -> None:
+    images = np.arange(2 * 4 * 6, dtype=np.uint8).reshape(2, 4, 6)
+    patches = in_patches(images, 2, "a")
+    assert patches.shape == (2, 6, 4)
+    expected = [images[1, y : y + 2, x : x + 2].ravel() for y in (0, 2) for x in (0, 2, 4)]
+    np.testing.assert_array_equal(patches[1], expected)
+    path = write_images(tmp_path, bytes((7, 9)))
+    with pytest.raises(DataError, match="2 x 3 pixels, which are not to be cut into patches of 2"):
+        read_samples(path, layout_of(path, Columns(), steps="patches", patch_size=2))
+
+
+def test_a_drawing_is_the_way_of_its_pen(tmp_path: Path) -> None:
+    for name in ("alpha", "beta"):
+        (tmp_path / "letters" / "greek" / name).mkdir(parents=True)
+    alpha = tmp_path / "letters" / "greek" / "alpha" / "1.txt"
+    alpha.write_text("START\n1,2,0\n3,1,9\nBREAK\n3,5,20\nBREAK\n")
+    beta = tmp_path / "letters" / "greek" / "beta" / "1.txt"
+    beta.write_text("START\n0,0\n")
+    layout = layout_of(tmp_path / "letters", Columns(), format="strokes")
+    found = read_samples(tmp_path / "letters", layout)
+    assert found.features == ("dx", "dy", "lifted")
+    assert found.labels == ["greek/alpha", "greek/beta"]
+    np.testing.assert_array_equal(found.inputs[0], [[0, 0, 0], [2, -1, 1], [0, 4, 1]])
+    np.testing.assert_array_equal(found.inputs[1], [[0, 0, 1]])
+    alone = read_samples(alpha, layout, labelled=False)
+    np.testing.assert_array_equal(alone.inputs[0], found.inputs[0])
+
+
+def test_drawings_of_json_lines_name_their_class(tmp_path: Path) -> None:
+    line = '{"word": "cat", "drawing": [[[0, 4], [1, 1]], [[4], [9]]]}\n'
+    found = read(tmp_path / "a.ndjson", line)
+    assert (found.labels, found.places) == (["cat"], ["a.ndjson, line 1"])
+    np.testing.assert_array_equal(found.inputs[0], [[0, 0, 0], [4, 0, 1], [0, 8, 1]])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("b/1.txt", "START\n1,x,3\n", "b/1.txt, line 2: expected a point"),
+        ("b/1.txt", "START\n1\n", "b/1.txt, line 2: expected a point"),
+        ("b/1.txt", "START\n1,nan\n", "b/1.txt, line 2: expected a point"),
+        ("b/1.txt", "START\nBREAK\n", "b/1.txt: the series is empty"),
+        ("1.txt", "START\n1,2\n", "1.txt lies in no folder that names its class"),
+        ("a.ndjson", '{"word": "cat"}\n', "a.ndjson, line 1: expected"),
+        ("a.ndjson", '{"word": "cat", "drawing": [[[1], [1, 2]]]}\n', "of the same length"),
+        ("a.ndjson", '{"drawing": [[[1], [2]]]}\n', 'has no "word"'),
+    ],
+)
+def test_drawings_that_cannot_be_read_are_named(
+    tmp_path: Path, name: str, content: str, message: str
+) -> None:
+    path = tmp_path / "drawings" / name
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    folder = tmp_path / "drawings"
+    with pytest.raises(DataError, match=message):
+        read_samples(folder, layout_of(folder, Columns(), format="strokes"))
 
 
 def test_images_and_labels_of_different_number_are_refused(tmp_path: Path) -> None:
