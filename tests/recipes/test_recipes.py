@@ -4,6 +4,7 @@ import datetime
 import random
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +12,7 @@ from types import ModuleType
 import pytest
 import torch
 
+from ostinato.tasks.classification.settings import ClassificationSettings
 from ostinato.tasks.planning.settings import PlanningSettings
 from ostinato.tasks.tagging.settings import TaggingSettings
 from ostinato.tasks.text.settings import TextSettings
@@ -212,3 +214,29 @@ def test_without_data_a_recipe_says_what_is_missing(name: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": ""})
     assert done.returncode == 1
     assert done.stderr.startswith("skipped: set OSTINATO_DATA to the folder that holds")
+
+
+def test_a_splice_site_that_stands_twice_is_read_once(recipe: Load, tmp_path: Path) -> None:
+    file = tmp_path / "splice.data"
+    file.write_text("EI,   one,  ACGT\nN,  two,   GGTA\nEI, three, ACGT\n")
+    assert recipe("classification").splice(file) == [("ACGT", "EI"), ("GGTA", "N")]
+
+
+def test_drawings_of_the_last_five_people_are_the_test(recipe: Load, tmp_path: Path) -> None:
+    folder = tmp_path / "omniglot"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "strokes_background_small1.zip", "w") as archive:
+        archive.writestr("__MACOSX/small1/Greek/character01/._0001_01.txt", "")
+        for person in range(1, 21):
+            archive.writestr(f"small1/Greek/character01/0001_{person:02}.txt", "START\n1,2\n")
+    parts = recipe("classification").drawings(folder, tmp_path / "made")
+    counts = [len(list((part / "Greek" / "character01").iterdir())) for part in parts]
+    assert counts == [15, 5]
+
+
+def test_every_task_of_the_classification_table_has_settings_that_can_be(recipe: Load) -> None:
+    module = recipe("classification")
+    for task in module.PUBLISHED:
+        words = {name.replace("-", "_"): value for name, value in module.settings_of(task).items()}
+        words |= {"bidirectional": words.pop("no_bidirectional", None) is None}
+        assert ClassificationSettings(data=Path("a"), **words).final_rate == 0.05

@@ -1,5 +1,7 @@
 """A sample that is still coming: its class after each step, for constant work a step."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -9,6 +11,9 @@ from ostinato.data.classification.samples import Samples
 from ostinato.errors import DataError, SettingsError
 from ostinato.models import Classifier
 from ostinato.tasks.classification.prediction import Prediction, predictions
+
+Step = str | Sequence[float] | NDArray[np.float32]
+"""A piece of a text, or the numbers of a step."""
 
 
 class LiveClassification:
@@ -33,7 +38,7 @@ class LiveClassification:
         self._waiting: list[NDArray[np.float32]] = []
         self._state, self._begun = model.initial_state(1), False
 
-    def feed(self, step: "str | NDArray[np.float32]", place: str = "the step") -> Prediction | None:
+    def feed(self, step: Step, place: str = "the step") -> Prediction | None:
         """One more step.
 
         Args:
@@ -68,9 +73,7 @@ class LiveClassification:
         self._state, self._begun = self._model.initial_state(1), False
         return found
 
-    def _read_piece(
-        self, step: "str | NDArray[np.float32]", place: str, codec: TextCodec
-    ) -> Prediction | None:
+    def _read_piece(self, step: Step, place: str, codec: TextCodec) -> Prediction | None:
         if not isinstance(step, str):
             raise DataError(f"{place}: expected a piece of a text, got numbers")
         # As in training, where the white space around a text is no part of it.
@@ -92,9 +95,7 @@ class LiveClassification:
         return predictions(given, self._codec, self._threshold)[0]
 
 
-def _numbers(
-    step: "str | NDArray[np.float32]", place: str, codec: SeriesCodec
-) -> NDArray[np.float32]:
+def _numbers(step: Step, place: str, codec: SeriesCodec) -> NDArray[np.float32]:
     if isinstance(step, str):
         raise DataError(f"{place}: expected the numbers of a step, got a text")
     numbers = np.atleast_1d(np.asarray(step, np.float32))
