@@ -66,7 +66,8 @@ def plot_labels(
     except ImportError as problem:
         raise missing_extra("matplotlib", "figures") from problem
     shown = figures[:_MOST_LABELS]
-    names = _most_frequent(confusion)
+    # A label that is never given has no cell, and still a row.
+    names = sorted(one.name for one in shown) if several else _most_frequent(confusion)
     height = 1.6 + 0.26 * max(len(shown), len(names), 4)
     figure = Figure(figsize=(4.4 + height, height), layout="constrained")
     FigureCanvasAgg(figure)
@@ -124,6 +125,9 @@ def _plot_cells(
         row = [confusion.get((true, found), 0) for found in names]
         total = totals.get(true, 0)
         shares.append([count / total if total else 0.0 for count in row])
+    if not names:  # no sample has a label, and none is given
+        axes.set_axis_off()
+        return
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="equal")
     for row, values in enumerate(shares):
         for column, share in enumerate(values):

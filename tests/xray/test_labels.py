@@ -36,3 +36,18 @@ def test_a_picture_is_written_whole_whatever_the_labels(tmp_path: Path) -> None:
     draw_labels([LabelFigure("PRP$", 0.0, 1)], odd, picture, title="$ a $", measure="F1")
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert [each.name for each in picture.parent.iterdir()] == ["labels.png"]
+
+
+def test_cells_of_several_labels_are_shares_of_what_truly_has_the_first() -> None:
+    figures = [LabelFigure("sad", 0.8, 4), LabelFigure("fast", 0.0, 2)]
+    confusion = {("sad", "sad"): 3, ("sad", "fast"): 1}
+    _, cells = plot_labels(figures, confusion, title="", measure="F1", several=True).axes
+    assert [tick.get_text() for tick in cells.get_yticklabels()] == ["fast", "sad"]
+    assert cells.images[0].get_array().tolist() == [[0, 0], [0.25, 0.75]]
+
+
+@pytest.mark.filterwarnings("error")
+def test_labels_that_are_never_given_are_drawn_too(tmp_path: Path) -> None:
+    for figures in ([LabelFigure("sad", 0.0, 4)], []):
+        draw_labels(figures, {}, tmp_path / "a.png", title="", measure="F1", several=True)
+    assert (tmp_path / "a.png").is_file()
