@@ -314,6 +314,8 @@ def test_options_of_other_inputs_are_refused(tmp_path: Path) -> None:
     data = write(tmp_path / "strings.tsv", strings(20, seed=1))
     with pytest.raises(SettingsError, match="fold is for series of numbers"):
         train_classification(data=data, run=tmp_path / "run", fold=2, **QUICK)
+    with pytest.raises(SettingsError, match=r"image_steps is for images, .* as documents"):
+        train_classification(data=data, run=tmp_path / "run", image_steps="pixels", **QUICK)
     data = write_series(tmp_path / "series.ts", 20, seed=1)
     with pytest.raises(SettingsError, match="tokens is for texts"):
         train_classification(data=data, run=tmp_path / "run", tokens="words", **QUICK)

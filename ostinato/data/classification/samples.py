@@ -88,7 +88,10 @@ def collect(
             )
         if sample.label is not None:
             if not sample.label and columns.separator is None:
-                raise DataError(f"{name}, {sample.place}: the label is empty")
+                raise DataError(
+                    f"{name}, {sample.place}: the label is empty; if samples can have several "
+                    'labels or none, say what stands between them, as --separator "|"'
+                )
             found.labels.append(sample.label)
         found.inputs.append(sample.input)
         found.places.append(sample.place)

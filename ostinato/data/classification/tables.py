@@ -45,6 +45,15 @@ class Table:
             self.columns = [column.strip() for column in next(self._cells)[1]]
         except StopIteration:
             raise DataError(f"{name} is empty: it has no row that names the columns") from None
+        if (
+            kind == "csv"
+            and len(self.columns) == 1
+            and any(mark in self.columns[0] for mark in ";\t")
+        ):
+            raise DataError(
+                f"{name}, line 1 is one column, {self.columns[0]!r}: the cells of a .csv have "
+                "commas between; with tabs it is a .tsv, semicolons are to be changed into either"
+            )
         twice = {column for column in self.columns if self.columns.count(column) > 1}
         if twice:
             raise DataError(f"{name}, line 1 names the column {min(twice)!r} twice")

@@ -15,7 +15,7 @@ from ostinato.data.classification.codec import (
 )
 from ostinato.data.classification.columns import Columns
 from ostinato.data.classification.part import SamplePart, encode_samples
-from ostinato.data.classification.reading import layout_of, read_samples
+from ostinato.data.classification.reading import format_of, layout_of, read_samples
 from ostinato.data.classification.samples import Samples
 from ostinato.data.tokenisers import TokeniserSettings
 from ostinato.errors import CheckpointError, DataError, SettingsError
@@ -63,6 +63,7 @@ def prepare(
     """
     observer = observer or Observer()
     train = read(settings, settings.data, observer)
+    _refuse_options_of_images(settings)
     _refuse_options_of_other_inputs(settings, train)
     columns = train.columns
     settings = settings.model_copy(update={"text": columns.text, "label": columns.label})
@@ -129,6 +130,14 @@ def _refuse_options_of_other_inputs(settings: ClassificationSettings, samples: S
     for name in names:
         if getattr(settings, name) != type(settings).model_fields[name].default:
             raise SettingsError(f"{name} is for {kind}, which {samples.name} does not hold")
+
+
+def _refuse_options_of_images(settings: ClassificationSettings) -> None:
+    found = settings.format or format_of(settings.data, settings.columns)
+    if settings.image_steps != "rows" and found != "images":
+        raise SettingsError(
+            f"image_steps is for images, and {settings.data} is read as {found}: leave it out"
+        )
 
 
 def _learnt(settings: ClassificationSettings, train: Samples) -> InputCodec:

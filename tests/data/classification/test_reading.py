@@ -195,7 +195,8 @@ def test_images_and_labels_of_different_number_are_refused(tmp_path: Path) -> No
     ("name", "content", "columns", "message"),
     [
         ("a.csv", "text,label\na\n", {}, "line 2 has 1 columns, but line 1 names 2"),
-        ("a.csv", "text,label\na,\n", {}, "line 2: the label is empty"),
+        ("a.csv", "text,label\na,\n", {}, "line 2: the label is empty; .*--separator"),
+        ("a.csv", "text;label\na;b\n", {}, "line 1 is one column, 'text;label': the cells"),
         ("a.csv", "text,label\n ,x\n", {}, "line 2: the text is empty"),
         ("a.csv", "text,label\n", {}, "holds no sample"),
         ("a.csv", "a,b,c\n1,2,3\n", {}, "'a', 'b', 'c': say with --label which"),
