@@ -1,0 +1,144 @@
+"""Windows of history and horizon, one for each step that a forecast may begin at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ostinato.data.forecasting.prepared import PreparedSeries
+
+
+class HorizonWindow(NamedTuple):
+    """What a windowed forecaster reads for one update.
+
+    Attributes:
+        inputs: the values (batch, history, targets), 0 where missing.
+        seen: booleans (batch, history, targets), False where missing.
+        covariates: (batch, history, covariates).
+        ahead: (batch, horizon, covariates), of the steps to come.
+        targets: what came (batch, horizon, targets), 0 where nobody knows.
+        counted: booleans (batch, horizon, targets), False where nobody knows.
+        fresh: True: nothing is carried from the window before.
+        where: the place in words, for messages.
+        units: how many values count.
+    """
+
+    inputs: Tensor
+    seen: Tensor
+    covariates: Tensor
+    ahead: Tensor
+    targets: Tensor
+    counted: Tensor
+    fresh: bool
+    where: str
+    units: int
+
+
+def origins_within(first: int, stop: int, horizon: int) -> NDArray[np.int64]:
+    """The rows that a forecast may begin at, so that its horizon lies in the rows [first, stop).
+
+    Example:
+        >>> origins_within(10, 14, 3).tolist()
+        [10, 11]
+    """
+    return np.arange(first, max(first, stop - horizon + 1), dtype=np.int64)
+
+
+def cut_windows(
+    series: Sequence[PreparedSeries],
+    places: Sequence[tuple[int, int]],
+    history: int,
+    horizon: int,
+    where: str = "",
+) -> HorizonWindow:
+    """The windows at some places, as one batch.
+
+    Args:
+        series: all of them.
+        places: for each window its series' number and the row where its horizon begins.
+        history: steps before that row; those before the first row are missing.
+        horizon: steps from that row on.
+        where: the place in words.
+    """
+    rows = [_cut(series[number], row, history, horizon) for number, row in places]
+    parts = [torch.from_numpy(np.stack(part)) for part in zip(*rows, strict=True)]
+    return HorizonWindow(*parts, True, where, int(parts[-1].sum()))
+
+
+@dataclass(frozen=True)
+class HorizonSource:
+    """Draws windows from the training parts: in an epoch every one once, in an order of its own.
+
+    Args:
+        series: all of them.
+        train_ends: rows of each that are for training; no later one is ever read.
+        batch_size: windows of an update.
+        history, horizon: steps. The first window of a series has a whole history where the
+            training part is long enough for it.
+        seed: where chance comes from.
+        rank, world_size: this process among those of the run; each takes its rows of every batch.
+    """
+
+    series: Sequence[PreparedSeries]
+    train_ends: Sequence[int]
+    batch_size: int
+    history: int
+    horizon: int
+    seed: int
+    rank: int = 0
+    world_size: int = 1
+
+    def origins(self) -> list[NDArray[np.int64]]:
+        """The rows that windows of each series begin their horizon at."""
+        found = []
+        for end in self.train_ends:
+            first = max(1, min(self.history, end - self.horizon))
+            found.append(origins_within(first, end, self.horizon))
+        return found
+
+    def epoch(self, number: int) -> "EpochOfHorizons":
+        """The windows of an epoch."""
+        return EpochOfHorizons(self, number)
+
+
+class EpochOfHorizons:
+    """A length, and each batch of windows by its number, cut when it is asked for."""
+
+    def __init__(self, source: HorizonSource, number: int) -> None:
+        self.source = source
+        self.number = number
+        origins = source.origins()
+        self.begins = np.concatenate(origins)
+        self.owners = np.repeat(np.arange(len(origins)), [len(one) for one in origins])
+        self.order = np.random.default_rng((source.seed, number)).permutation(len(self.begins))
+
+    def __len__(self) -> int:
+        return -(-len(self.begins) // self.source.batch_size)
+
+    def __getitem__(self, index: int) -> HorizonWindow:
+        source, size = self.source, self.source.batch_size
+        batch = self.order[index * size : (index + 1) * size]
+        mine = np.array_split(batch, source.world_size)[source.rank]
+        taken = mine if len(mine) else batch[:1]
+        places = [(int(self.owners[one]), int(self.begins[one])) for one in taken]
+        where = f"batch {index} of epoch {self.number}"
+        window = cut_windows(source.series, places, source.history, source.horizon, where)
+        if len(mine):
+            return window
+        # Of a short last batch a process may have no row; what it takes does not count.
+        return window._replace(counted=torch.zeros_like(window.counted), units=0)
+
+
+def _cut(series: PreparedSeries, row: int, history: int, horizon: int) -> tuple[NDArray, ...]:
+    """inputs, seen, covariates, ahead, targets, counted of one window."""
+    first, lacking = max(0, row - history), max(0, history - row)
+    before = [
+        np.pad(part[first:row], ((lacking, 0), (0, 0))) if lacking else part[first:row]
+        for part in (series.values, series.seen, series.covariates)
+    ]
+    after = slice(row, row + horizon)
+    return (*before, series.covariates[after], series.values[after], series.seen[after])
