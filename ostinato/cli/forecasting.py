@@ -1,6 +1,7 @@
 """`ostinato train forecasting`, `forecast`, `append` and `backtest`; `resume` and `evaluate`."""
 
 import csv
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -83,6 +84,11 @@ class BacktestArguments(CheckedModel):
     windows: int = Field(
         _WINDOWS, gt=0, description="Forecasts of each series, spread over its test part."
     )
+    every_window: Annotated[bool, tyro.conf.FlagCreatePairsOff] = Field(
+        False,
+        description="Instead: MSE and MAE from every row of the test part, as published tables "
+        "have them.",
+    )
     figure: Path | None = Field(
         None, description="PNG file of the last forecast beside what came. None: no picture."
     )
@@ -149,7 +155,12 @@ def backtest(arguments: list[str]) -> None:
         "last value and the seasonal naive forecast.",
     )
     _refuse_figure(options.figure)
-    _judge(options.run, options.device, options.windows, options.figure, options.json_line)
+    if options.every_window:
+        if options.figure is not None or options.windows != _WINDOWS:
+            raise SettingsError("--every-window takes all windows and draws none of them")
+        _judge_every_window(options.run, options.device, options.json_line)
+    else:
+        _judge(options.run, options.device, options.windows, options.figure, options.json_line)
 
 
 def resume_forecasting(options: ResumeArguments) -> None:
@@ -157,8 +168,9 @@ def resume_forecasting(options: ResumeArguments) -> None:
     refuse_options(options, "forecasting", "cell")
     from ostinato.cli.progress import watch_run
     from ostinato.tasks.forecasting import task as forecasting
+    from ostinato.tasks.forecasting.folder import settings_of
 
-    with watch_run("value") as observer:
+    with watch_run(settings_of(options.run).unit) as observer:
         run = forecasting.resume(
             options.run,
             device=options.device,
@@ -186,6 +198,25 @@ def _judge(run: Path, device: str, windows: int, figure: Path | None, json_line:
         _print_figures(figures)
     if figure is not None:
         print(f"picture: {figure}", file=sys.stderr)
+
+
+def _judge_every_window(run: Path, device: str, json_line: bool) -> None:
+    from ostinato.cli.progress import watch_run
+
+    with watch_run("value") as observer:
+        figures = _load(run, device).judge_every_window(observer=observer)
+    if json_line:
+        print_json(figures)
+        return
+    table = empty_table("forecast", "MSE", "MAE")
+    named = {"this run": figures} | {words: figures[name] for name, words in _BASELINES.items()}
+    for words, own in named.items():
+        table.add_row(words, f"{own['mse']:.4f}", f"{own['mae']:.4f}")
+    print_table(table)
+    print(
+        f"all {figures['windows']:,} windows of {figures['horizon']} steps in the test part; of "
+        "values standardised on the training part"
+    )
 
 
 def _print_figures(figures: dict[str, Any]) -> None:
@@ -226,7 +257,7 @@ def _tell(run: "ForecastingRun", found: "list[SeriesForecast]", options: Forecas
 
 
 def _write(run: "ForecastingRun", found: "list[SeriesForecast]", file: Any) -> None:
-    """A row a value: series, time, target, mean, quantiles."""
+    """A row a value: series, time, target, mean, quantiles (empty where points are forecast)."""
     levels = run.settings.quantiles
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["series", "time", "target", "mean", *(f"q{level:g}" for level in levels)])
@@ -235,8 +266,17 @@ def _write(run: "ForecastingRun", found: "list[SeriesForecast]", file: Any) -> N
         for step, time in enumerate(one.times):
             for place, target in enumerate(one.targets):
                 numbers = [mean[step, place], *quantiles[:, step, place]]
-                written = [f"{number:.7g}" for number in numbers]
+                written = ["" if math.isnan(one) else f"{one:.7g}" for one in numbers]
                 writer.writerow([one.series, time, target, *written])
+
+
+def _describe_best(best: dict[str, float]) -> str:
+    if "crps" not in best:
+        return f"loss {best['nats_per_unit']:.4f} over the horizon"
+    return (
+        f"CRPS {best['crps']:.4f} over the horizon, {best['nats_per_unit']:.4f} nats a value one "
+        "step ahead"
+    )
 
 
 def _train_one(settings: ForecastingSettings) -> "ForecastingRun":
@@ -251,7 +291,7 @@ def _report(run: "ForecastingRun") -> None:
     """The figures, and where everything lies."""
     if not is_first_process():
         return
-    print_best(run, lambda best: f"{best['nats_per_unit']:.4f} nats a value, one step ahead")
+    print_best(run, _describe_best)
     print_places(run)
     print(f"forecast:     ostinato forecast {run.folder}")
     print(f"judge:        ostinato backtest {run.folder}")

@@ -87,6 +87,8 @@ class Pace:
             )
         if "micro_f1" in figures:
             self.validation += f" (micro F1 {figures['micro_f1']:.2%})"
+        elif "crps" in figures:
+            self.validation += f" (CRPS over the horizon {figures['crps']:.4f})"
         elif "error" in figures:
             told = f"accuracy {figures['accuracy']:.2%}"
             if "span_f1" in figures:
@@ -96,9 +98,11 @@ class Pace:
             self.validation += f" (perplexity {decimal(figures['perplexity'], 1)})"
 
     def _loss(self, nats: float) -> str:
-        """In bits; the loss of a tour is its length."""
+        """In bits; the loss of a tour is its length, that of a horizon its error."""
         if self.unit == "tour":
             return f"length {decimal(nats, 3)}"
+        if self.unit == "horizon value":
+            return f"loss {decimal(nats, 4)}"
         return f"{decimal(nats / _NATS_PER_BIT, 3)} bits per {self.unit}"
 
     @property

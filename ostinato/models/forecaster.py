@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ostinato.errors import SettingsError, ShapeError
 from ostinato.layers import RecurrentLayer
 from ostinato.models.predictive import PredictiveHead
+from ostinato.state import select
 
 NEVER_SEEN = 1000.0
 """Steps since a value was seen that never was; no larger number is told to the net."""
@@ -17,13 +18,15 @@ class ForecastState(NamedTuple):
     """All that is carried from step to step.
 
     `layer`: the state of the recurrent layer. `last` (batch, targets): the last value seen, `age`
-    (batch, targets): steps since. `recent` and `recent_seen` (batch, season, targets): the values
-    of the last season, and 1 where they were seen.
+    (batch, targets): steps since, `rise` (batch, targets): what the last step added to the last
+    value seen. `recent` and `recent_seen` (batch, season, targets): the values of the last season,
+    and 1 where they were seen.
     """
 
     layer: Any
     last: Tensor
     age: Tensor
+    rise: Tensor
     recent: Tensor
     recent_seen: Tensor
 
@@ -31,25 +34,30 @@ class ForecastState(NamedTuple):
 class AutoregressiveForecaster(nn.Module):
     """Reads standardised values and forecasts the next one as a distribution.
 
-        h_t   = layer(last_t, log(1 + age_t), z_{t-season}, seen_{t-season}, covariates_t)
+        h_t   = layer(last_t - last_{t-1}, log(1 + age_t), z_{t-season} - last_t, seen_{t-season},
+                      covariates_t)
         z_t   ~ distribution(last_t, z_{t-season}, h_t)
 
     last_t is the last value seen before step t, and age_t how many steps longer ago than one that
     was. Where z_{t-season} was not seen the distribution has last_t for it too, and the net is
-    told. Forecasts of several steps are paths: each value drawn is read as if it had been seen.
+    told. The net reads rises, no levels: a series that moves to where it never was is read as
+    before. With normalisation="none" it reads the levels themselves, last_t and z_{t-season}.
+    Forecasts of several steps are paths: each value drawn is read as if it had been seen.
 
     Args:
         layer: reads one way; its inputs are `input_size_for(targets, covariates)` wide.
         targets: values of a step.
         covariates: features that are known of a step before its values are.
         season: steps; the value so many steps ago is read beside the last.
-        distribution: "gaussian" or "student-t".
+        distribution: "gaussian", "student-t", or "negative-binomial" for counts, which are read
+            as log(1 + count).
+        normalisation: "last": the net reads rises; "none": it reads levels.
 
     Raises:
         SettingsError: the layer reads both ways, or its input size does not fit.
 
     Source: Salinas 2020 (DeepAR), equations 1 and 2. Ours has the last value seen and the one
-    of a season ago in the location; scales are the data's matter.
+    of a season ago in the location, and reads rises; scales are the data's matter.
     """
 
     def __init__(
@@ -60,8 +68,14 @@ class AutoregressiveForecaster(nn.Module):
         *,
         season: int = 1,
         distribution: str = "gaussian",
+        normalisation: str = "last",
     ) -> None:
         super().__init__()
+        if normalisation not in ("last", "none"):
+            raise SettingsError(
+                f"normalisation of an autoregressive forecaster must be last or none, got "
+                f"{normalisation!r}"
+            )
         if layer.bidirectional:
             raise SettingsError("a forecaster cannot read both ways: the future is not there yet")
         wanted = input_size_for(targets, covariates)
@@ -71,6 +85,7 @@ class AutoregressiveForecaster(nn.Module):
             )
         self.layer = layer
         self.targets, self.covariates, self.season = targets, covariates, season
+        self.normalisation = normalisation
         self.head = PredictiveHead(layer.output_size, targets, distribution)
 
     def initial_state(self, batch_size: int) -> ForecastState:
@@ -82,6 +97,7 @@ class AutoregressiveForecaster(nn.Module):
             self.layer.initial_state(batch_size),
             nothing,
             torch.full_like(nothing, NEVER_SEEN),
+            torch.zeros_like(nothing),
             recent,
             recent.clone(),
         )
@@ -111,11 +127,15 @@ class AutoregressiveForecaster(nn.Module):
         past = torch.cat([state.recent, values], 1)
         past_seen = torch.cat([state.recent_seen, seen.to(values.dtype)], 1)
         time = values.shape[1]
-        inputs = _features(
-            last[:, :-1], age[:, :-1], past[:, :time], past_seen[:, :time], covariates
+        rise = torch.cat([state.rise.unsqueeze(1), self._rise(last[:, :-1], last[:, 1:], age)], 1)
+        inputs = self._features(
+            _Read(last[:, :-1], age[:, :-1], rise[:, :-1], past[:, :time], past_seen[:, :time]),
+            covariates,
         )
         outputs, layer = self.layer(inputs, state.layer)
-        after = ForecastState(layer, last[:, -1], age[:, -1], past[:, time:], past_seen[:, time:])
+        after = ForecastState(
+            layer, last[:, -1], age[:, -1], rise[:, -1], past[:, time:], past_seen[:, time:]
+        )
         lag = torch.where(past_seen[:, :time] > 0, past[:, :time], last[:, :-1])
         return self.head(outputs, last[:, :-1], lag), after
 
@@ -123,6 +143,23 @@ class AutoregressiveForecaster(nn.Module):
         """Minus the log-density of each value seen, in nats: (batch, time, targets); else 0."""
         safe = torch.where(seen, values, parameters[..., 0].detach())
         return torch.where(seen, -self.head.of(parameters).log_prob(safe), 0.0)
+
+    def read(
+        self, values: Tensor, seen: Tensor, covariates: Tensor, state: ForecastState
+    ) -> ForecastState:
+        """The state after more rows; see `forward`."""
+        return self(values, seen, covariates, state)[1]
+
+    def paths(self, state: ForecastState, ahead: Tensor, samples: int) -> Tensor:
+        """Paths from each state of a batch: (batch, samples, horizon, targets).
+
+        Args:
+            state: of a batch, after the last step read.
+            ahead: (batch, horizon, covariates) of the steps to come.
+            samples: paths of each.
+        """
+        rows = torch.arange(len(ahead), device=ahead.device).repeat_interleave(samples)
+        return self.sample(select(state, rows), ahead[rows]).unflatten(0, (-1, samples))
 
     @torch.no_grad()
     def sample(self, state: ForecastState, covariates: Tensor) -> Tensor:
@@ -137,21 +174,33 @@ class AutoregressiveForecaster(nn.Module):
         """
         stepper = self.layer.stepper(covariates.shape[0])
         stepper.state = state.layer
-        last, age = state.last, state.age
+        last, age, rise = state.last, state.age, state.rise
         # A ring: what was read a season ago is written over.
         recent, recent_seen = state.recent.clone(), state.recent_seen.clone()
         path = []
         for step in range(covariates.shape[1]):
             place = step % self.season
-            inputs = _features(
-                last, age, recent[:, place], recent_seen[:, place], covariates[:, step]
-            )
+            before = _Read(last, age, rise, recent[:, place], recent_seen[:, place])
+            inputs = self._features(before, covariates[:, step])
             lag = torch.where(recent_seen[:, place] > 0, recent[:, place], last)
             last = self.head.of(self.head(stepper(inputs), last, lag)).sample()
+            rise = self._rise(before.last, last, age)
             age = torch.zeros_like(age)
             recent[:, place], recent_seen[:, place] = last, 1.0
             path.append(last)
         return torch.stack(path, 1)
+
+    def _rise(self, before: Tensor, after: Tensor, age: Tensor) -> Tensor:
+        """What a step added to the last value seen; the first one seen is no rise from 0."""
+        known = age[:, : before.shape[1]] < NEVER_SEEN
+        return torch.where(known, self.head.level(after) - self.head.level(before), 0.0)
+
+    def _features(self, read: "_Read", covariates: Tensor) -> Tensor:
+        last, lag = self.head.level(read.last), self.head.level(read.lag)
+        if self.normalisation == "last":
+            lag = torch.where(read.lag_seen > 0, lag - last, 0.0)
+            last = read.rise
+        return torch.cat([last, read.age.log1p(), lag, read.lag_seen, covariates], -1)
 
     def _check(self, values: Tensor, seen: Tensor, covariates: Tensor) -> None:
         fits = (
@@ -173,8 +222,14 @@ def input_size_for(targets: int, covariates: int) -> int:
     return 4 * targets + covariates
 
 
-def _features(last: Tensor, age: Tensor, lag: Tensor, lag_seen: Tensor, known: Tensor) -> Tensor:
-    return torch.cat([last, age.log1p(), lag, lag_seen, known], -1)
+class _Read(NamedTuple):
+    """What is known before a step, (batch, targets) or (batch, time, targets) each."""
+
+    last: Tensor
+    age: Tensor
+    rise: Tensor
+    lag: Tensor
+    lag_seen: Tensor
 
 
 def _last_seen(values: Tensor, seen: Tensor, state: ForecastState) -> tuple[Tensor, Tensor]:

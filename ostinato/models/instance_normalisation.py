@@ -45,9 +45,7 @@ class InstanceNormalisation(nn.Module):
     def __init__(self, targets: int, kind: str) -> None:
         super().__init__()
         if kind not in NORMALISATIONS:
-            raise SettingsError(
-                f"normalisation must be {', '.join(NORMALISATIONS)}, got {kind!r}"
-            )
+            raise SettingsError(f"normalisation must be {', '.join(NORMALISATIONS)}, got {kind!r}")
         self.kind = kind
         self.log_gain = self.shift = None
         if kind == "reversible":

@@ -3,44 +3,58 @@
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.distributions import Distribution, Normal, StudentT
+from torch.distributions import Distribution, NegativeBinomial, Normal, StudentT
 
 from ostinato.errors import SettingsError
 
-PREDICTIVE = {"gaussian": 2, "student-t": 3}
+PREDICTIVE = {"gaussian": 2, "student-t": 3, "negative-binomial": 2}
 """Parameters of each distribution; the share comes to them."""
 _LEAST_SCALE = 1e-3
+_LARGEST_LOG_MEAN = 20.0
+"""A path that feeds on itself must not run away to infinity."""
 
 
 class PredictiveHead(nn.Module):
     """From features to a distribution of each target.
 
         share    = sigmoid(W_0 h + b_0)
-        location = (1 - share) last + share lag + W_1 h + b_1
+        location = (1 - share) level(last) + share level(lag) + W_1 h + b_1
         scale    = softplus(W_2 h + b_2) + 0.001
         freedom  = 2 + softplus(W_3 h + b_3)         (student-t)
+        mean     = exp(location)                     (negative-binomial)
+        variance = mean + scale mean^2               (negative-binomial)
 
-    All weights begin at 0: an untrained head expects the mean of the last value and of the one a
-    season ago.
+    level is the value itself, or log(1 + value) of counts. All weights begin at 0: an untrained
+    head expects the mean of the last value and of the one a season ago.
 
     Args:
         input_size: features h.
         targets: values, independent of each other given h.
-        distribution: "gaussian" or "student-t".
+        distribution: "gaussian", "student-t", or "negative-binomial" for counts.
 
-    Source: Salinas 2020, section 3.2; the two values in the location and Student's t are ours.
+    Source: Salinas 2020, section 3.2 and equations 3 and 4 of its likelihoods; the two values in
+    the location and Student's t are ours.
     """
 
     def __init__(self, input_size: int, targets: int, distribution: str) -> None:
         super().__init__()
         if distribution not in PREDICTIVE:
             raise SettingsError(
-                f"distribution must be {' or '.join(PREDICTIVE)}, got {distribution!r}"
+                f"distribution must be {', '.join(PREDICTIVE)}, got {distribution!r}"
             )
         self.targets, self.distribution = targets, distribution
         self.linear = nn.Linear(input_size, targets * (1 + PREDICTIVE[distribution]))
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
+
+    @property
+    def counts(self) -> bool:
+        """Whether values are counts, which are not standardised."""
+        return self.distribution == "negative-binomial"
+
+    def level(self, values: Tensor) -> Tensor:
+        """Values as features and locations are reckoned in: as they are, or log(1 + count)."""
+        return values.clamp(min=0).log1p() if self.counts else values
 
     def forward(self, features: Tensor, last: Tensor, lag: Tensor) -> Tensor:
         """Parameters of the distribution of each target.
@@ -53,7 +67,10 @@ class PredictiveHead(nn.Module):
             (..., targets, parameters).
         """
         raw = self.linear(features).unflatten(-1, (self.targets, -1)).to(last.dtype)
-        location = torch.lerp(last, lag, torch.sigmoid(raw[..., 0])) + raw[..., 1]
+        share = torch.sigmoid(raw[..., 0])
+        location = torch.lerp(self.level(last), self.level(lag), share) + raw[..., 1]
+        if self.counts:
+            location = location.clamp(max=_LARGEST_LOG_MEAN).exp()
         scale = F.softplus(raw[..., 2]) + _LEAST_SCALE
         rest = [2 + F.softplus(raw[..., 3])] if self.distribution == "student-t" else []
         return torch.stack([location, scale, *rest], -1)
@@ -63,4 +80,7 @@ class PredictiveHead(nn.Module):
         location, scale = parameters[..., 0], parameters[..., 1]
         if self.distribution == "gaussian":
             return Normal(location, scale, validate_args=False)
-        return StudentT(parameters[..., 2], location, scale, validate_args=False)
+        if self.distribution == "student-t":
+            return StudentT(parameters[..., 2], location, scale, validate_args=False)
+        odds = (location * scale).log()
+        return NegativeBinomial(1 / scale, logits=odds, validate_args=False)

@@ -17,7 +17,7 @@ class SegmentForecaster(WindowedForecaster):
 
         e_i   = relu(W segment_i + b + V missing_i)        i = 1 .. ceil(history / segment)
         h_n   = layer(e_1, .., e_n)
-        d_j   = layer(position_j || target_c; h_n)         one step each, j = 1 .. ceil(horizon / segment)
+        d_j   = layer(position_j || target_c; h_n)         one step, j = 1 .. ceil(horizon / segment)
         out_j = W_o dropout(d_j) + b_o                     segment x levels numbers
 
     Every target is read by itself with the same weights; target_c tells which one it is. A history
@@ -73,9 +73,7 @@ class SegmentForecaster(WindowedForecaster):
             embedded = embedded + self.missing(1 - self._segments(seen.to(values.dtype)))
         _, state = self.layer(F.relu(embedded))
         decoded = self._decode(state, batch_size)
-        raw = self.output(self.dropout(decoded)).view(
-            batch_size, targets, -1, len(self.levels)
-        )
+        raw = self.output(self.dropout(decoded)).view(batch_size, targets, -1, len(self.levels))
         return raw[:, :, : self.size.horizon].transpose(1, 2)
 
     def _segments(self, values: Tensor) -> Tensor:

@@ -10,6 +10,8 @@ from ostinato.training.comparison import compared
 from ostinato.training.metrics import read_metrics
 
 _NATS_PER_BIT = math.log(2)
+_NO_LIKELIHOODS = {"tour": "length of a tour", "horizon value": "loss of a value of the horizon"}
+"""Units whose loss is no negative log-likelihood, and what it is."""
 
 
 def draw_losses(metrics: Path, picture: Path, unit: str) -> None:
@@ -46,7 +48,7 @@ def plot_losses(records: list[dict[str, Any]], unit: str) -> Any:
     axes.margins(y=0.12)
     _focus(axes, bits)
     axes.set_xlabel("update")
-    axes.set_ylabel("length of a tour" if unit == "tour" else f"bits per {unit}")
+    axes.set_ylabel(_NO_LIKELIHOODS.get(unit, f"bits per {unit}"))
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
@@ -62,8 +64,8 @@ def _plot_validation(axes: Any, updates: list[int], bits: list[float], best: int
 
 
 def _scale(unit: str) -> float:
-    """Nats to a bit; the loss of a tour is its length, and stays what it is."""
-    return 1.0 if unit == "tour" else _NATS_PER_BIT
+    """Nats to a bit; what is no likelihood stays what it is."""
+    return 1.0 if unit in _NO_LIKELIHOODS else _NATS_PER_BIT
 
 
 def _training(records: list[dict[str, Any]], unit: str) -> tuple[list[int], list[float]]:

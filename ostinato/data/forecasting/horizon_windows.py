@@ -65,8 +65,11 @@ def cut_windows(
         where: the place in words.
     """
     rows = [_cut(series[number], row, history, horizon) for number, row in places]
-    parts = [torch.from_numpy(np.stack(part)) for part in zip(*rows, strict=True)]
-    return HorizonWindow(*parts, True, where, int(parts[-1].sum()))
+    values, seen, covariates, ahead, targets, counted = (
+        torch.from_numpy(np.stack(part)) for part in zip(*rows, strict=True)
+    )
+    units = int(counted.sum())
+    return HorizonWindow(values, seen, covariates, ahead, targets, counted, True, where, units)
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,8 @@ class Judge:
             error,
             error / naive,
             crps(paths, truth),
-            np.where(np.isnan(truth), np.nan, (truth >= low) & (truth <= high)),
+            # A point has no interval.
+            np.where(np.isnan(truth) | (len(paths) == 1), np.nan, (truth >= low) & (truth <= high)),
         )
         for place, values in enumerate(each):
             there = ~np.isnan(values)

@@ -18,11 +18,12 @@ from ostinato.errors import DataError
 class Parts:
     """The first rows of a series are for training, those up to `validation_end` for validation.
 
-    The rest, to the end of the series, is the test.
+    Those up to `test_end` are the test; later ones are of no part.
     """
 
     train_end: int
     validation_end: int
+    test_end: int
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,12 @@ class Scaling:
 
 
 def split_by_time(
-    series: Mapping[str, Series], validation: float, test: float, *, dated: bool
+    series: Mapping[str, Series],
+    validation: float,
+    test: float,
+    *,
+    dated: bool,
+    steps: tuple[int, int, int] | None = None,
 ) -> dict[str, Parts]:
     """The parts of every series.
 
@@ -42,16 +48,32 @@ def split_by_time(
         series: by name.
         validation, test: shares of the time that the series take together.
         dated: whether steps are of a calendar that all series share.
+        steps: of training, validation and test, in place of the shares.
+
+    Raises:
+        DataError: there are not so many steps.
     """
     first = min(one.start for one in series.values())
     last = max(one.end for one in series.values())
     parts = {}
     for name, one in series.items():
         start, length = (first, last - first) if dated else (one.start, len(one.values))
-        cuts = [start + round(length * share) for share in (1 - validation - test, 1 - test)]
-        rows = [min(max(cut - one.start, 0), len(one.values)) for cut in cuts]
-        parts[name] = Parts(rows[0], rows[1])
+        if steps is not None and sum(steps) > length:
+            raise DataError(
+                f"the split takes {sum(steps):,} steps, and {_called(name)} has {length:,}"
+            )
+        lengths = steps or (
+            round(length * (1 - validation - test)),
+            round(length * (1 - test)) - round(length * (1 - validation - test)),
+            length - round(length * (1 - test)),
+        )
+        cuts = [start + int(cut) for cut in np.cumsum(lengths)]
+        parts[name] = Parts(*(min(max(cut - one.start, 0), len(one.values)) for cut in cuts))
     return parts
+
+
+def _called(name: str) -> str:
+    return f"series {name!r}" if name else "the series"
 
 
 def scaling_of(series: Series, train_end: int) -> Scaling:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ostinato.data.forecasting.counts import refuse_other_than_counts, unscaled
+from ostinato.data.forecasting.horizon_windows import HorizonSource
 from ostinato.data.forecasting.judging import naive_error
 from ostinato.data.forecasting.prepared import PreparedSeries, prepare_series
 from ostinato.data.forecasting.series import Series, first_grid, to_series
@@ -14,8 +16,6 @@ from ostinato.data.forecasting.windows import WindowSource
 from ostinato.errors import DataError
 from ostinato.tasks.forecasting.folder import Facts
 from ostinato.tasks.forecasting.settings import ForecastingSettings
-
-_LONGEST_WINDOW, _SHORTEST_WINDOW = 192, 24
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,17 @@ def read_data(settings: ForecastingSettings) -> ForecastData:
     if empty:
         raise DataError(f"{table.name}: series {empty[0]!r} has no value at all")
     parts = split_by_time(
-        series, settings.validation_fraction, settings.test_fraction, dated=grid.dated
+        series,
+        settings.validation_fraction,
+        settings.test_fraction,
+        dated=grid.dated,
+        steps=settings.split,
     )
     season = settings.season or grid.season
     scalings = {name: scaling_of(one, parts[name].train_end) for name, one in series.items()}
+    if settings.distribution == "negative-binomial":
+        refuse_other_than_counts(table, series)
+        scalings = {name: unscaled(one) for name, one in scalings.items()}
     naive = {
         name: (
             naive_error(one.values[: parts[name].train_end].astype(np.float64), season)
@@ -83,27 +90,30 @@ def prepare_all(
 
 
 def window_source(
-    settings: ForecastingSettings, data: ForecastData, rank: int = 0, world_size: int = 1
-) -> WindowSource:
-    """What training windows are drawn from."""
+    settings: ForecastingSettings,
+    data: ForecastData,
+    history: int,
+    rank: int = 0,
+    world_size: int = 1,
+) -> WindowSource | HorizonSource:
+    """What training windows are drawn from.
+
+    Raises:
+        DataError: no training part is longer than the horizon.
+    """
     names = list(data.series)
     prepared = data.prepared(settings)
-    return WindowSource(
-        [prepared[name] for name in names],
-        [data.parts[name].train_end for name in names],
-        settings.batch_size,
-        window_steps(settings, data.facts.season),
-        settings.seed,
-        rank,
-        world_size,
-    )
-
-
-def window_steps(settings: ForecastingSettings, season: int) -> int:
-    """Steps of a training window."""
-    if settings.history is not None:
-        return settings.history
-    return min(max(2 * settings.horizon, season, _SHORTEST_WINDOW), _LONGEST_WINDOW)
+    series = [prepared[name] for name in names]
+    ends = [data.parts[name].train_end for name in names]
+    size, seed = settings.batch_size, settings.seed
+    if not settings.windowed:
+        return WindowSource(series, ends, size, history, seed, rank, world_size)
+    if max(ends) <= settings.horizon:
+        raise DataError(
+            f"the part to train on has {max(ends):,} steps, and a window needs a horizon of "
+            f"{settings.horizon} and one step before it: set --horizon lower"
+        )
+    return HorizonSource(series, ends, size, history, settings.horizon, seed, rank, world_size)
 
 
 def _known_scaling(series: Mapping[str, Series], parts: Mapping[str, Parts]) -> Scaling:

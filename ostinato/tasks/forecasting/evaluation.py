@@ -1,4 +1,4 @@
-"""How well a forecaster forecasts: one step ahead while training, the whole horizon after it."""
+"""How well a forecaster forecasts, beside forecasts that cost nothing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,16 +6,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from ostinato.data.forecasting.baselines import errors_in_training, last_value, seasonal_naive
 from ostinato.data.forecasting.judging import Judge
 from ostinato.data.forecasting.prepared import PreparedSeries
 from ostinato.errors import DataError
-from ostinato.models.forecaster import AutoregressiveForecaster
 from ostinato.state import stack
 from ostinato.tasks.forecasting.data import ForecastData
-from ostinato.tasks.forecasting.reading import MeanLoss, draw_paths, forecaster_of, read_on
+from ostinato.tasks.forecasting.reading import Forecaster, draw_paths, read_on
 from ostinato.tasks.forecasting.settings import ForecastingSettings
 
 Told = Callable[[int, int], None]
@@ -36,33 +34,8 @@ class BacktestWindow:
     paths: NDArray[np.float64]
 
 
-def validation(
-    data: ForecastData, settings: ForecastingSettings
-) -> Callable[[nn.Module], dict[str, Any]]:
-    """What the trainer calls to validate: nats of a value, one step ahead, on the validation part.
-
-    Where no series has such a part, the test part is left alone and the training part is read.
-    """
-    prepared = data.prepared(settings)
-    held_out = any(part.validation_end > part.train_end for part in data.parts.values())
-
-    def validate(model: nn.Module) -> dict[str, Any]:
-        forecaster = forecaster_of(model)
-        loss = MeanLoss(forecaster)
-        for name, one in prepared.items():
-            part = data.parts[name]
-            first = part.train_end if held_out else 0
-            if part.validation_end == first:
-                continue
-            state = read_on(forecaster, one, 0, first, None)
-            read_on(forecaster, one, first, part.validation_end, state, loss)
-        return {"nats_per_unit": loss.nats / max(1, loss.values)}
-
-    return validate
-
-
 def backtest(
-    model: AutoregressiveForecaster,
+    model: Forecaster,
     data: ForecastData,
     settings: ForecastingSettings,
     *,
@@ -92,7 +65,7 @@ def backtest(
     season, horizon = data.facts.season, settings.horizon
     baselines = {"last_value": last_value, "seasonal_naive": seasonal_naive(season)}
     judges = {name: Judge(settings.quantiles) for name in ("", *baselines)}
-    origins = {name: _origins(data, name, horizon, windows) for name in data.series}
+    origins = {name: origins_of(data, name, horizon, windows) for name in data.series}
     total, done, shown = sum(map(len, origins.values())), 0, None
     if total == 0:
         raise DataError(
@@ -105,7 +78,7 @@ def backtest(
         whole = np.where(one.seen, one.values, np.nan).astype(np.float64)
         naive = np.array(data.facts.naive_errors[name])
         truths = [whole[row : row + horizon] for row in origins[name]]
-        paths = _forecasts(model, one, origins[name], settings, seed)
+        paths = forecasts_from(model, one, origins[name], settings, seed)
         for path, truth in zip(paths, truths, strict=True):
             judges[""].add(path, truth, naive)
         training = whole[: data.parts[name].train_end]
@@ -123,17 +96,17 @@ def backtest(
     return {**figures.pop(""), **figures, "windows": total, "horizon": horizon}, shown
 
 
-def _origins(data: ForecastData, name: str, horizon: int, windows: int) -> NDArray[np.int64]:
+def origins_of(data: ForecastData, name: str, horizon: int, windows: int) -> NDArray[np.int64]:
     """The rows that forecasts of a series begin at."""
     first = max(data.parts[name].validation_end, 1)
-    last = len(data.series[name].values) - horizon
+    last = data.parts[name].test_end - horizon
     if last < first:
         return np.zeros(0, dtype=np.int64)
     return np.unique(np.linspace(first, last, min(windows, last - first + 1)).round().astype(int))
 
 
-def _forecasts(
-    model: AutoregressiveForecaster,
+def forecasts_from(
+    model: Forecaster,
     series: PreparedSeries,
     origins: NDArray[np.int64],
     settings: ForecastingSettings,

@@ -98,7 +98,7 @@ def fingerprint(settings: ForecastingSettings) -> str:
     with open(settings.data, "rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
     names = ("time", "target", "series", "known", "horizon", "history", "frequency", "season")
-    names += ("validation_fraction", "test_fraction", "batch_size", "seed")
+    names += ("validation_fraction", "test_fraction", "split", "model", "batch_size", "seed")
     read = [getattr(settings, name) for name in names]
     return hashlib.sha256(json.dumps([content, read]).encode()).hexdigest()
 
@@ -137,7 +137,8 @@ def _page(folder: Path, settings: ForecastingSettings, facts: Facts) -> str:
 A forecaster of {targets}, {settings.horizon} steps ahead, trained on {settings.data.name}
 ({len(facts.scalings)} series).
 
-- model: {settings.layers} x {settings.cell}, {settings.hidden_size} units, {settings.distribution}
+- model: {settings.model}, {settings.layers} x {settings.cell}, {settings.hidden_size} units,
+  {settings.loss + " loss" if settings.windowed else settings.distribution}
 
     ostinato forecast {folder}          the next {settings.horizon} steps
     ostinato append {folder} FILE       reads new rows and forecasts again

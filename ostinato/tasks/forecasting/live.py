@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 from ostinato.checkpoint import load_checkpoint, save_checkpoint
 from ostinato.data.forecasting.series import Series
 from ostinato.errors import CheckpointError, DataError
-from ostinato.models.forecaster import AutoregressiveForecaster, ForecastState
 from ostinato.state import map_state, stack, tensors, unstack
 from ostinato.tasks.forecasting.data import prepare_all
 from ostinato.tasks.forecasting.folder import Facts
-from ostinato.tasks.forecasting.reading import read_on
+from ostinato.tasks.forecasting.reading import AnyState, Forecaster, device_of, read_on
 
 LIVE = "live"
 
@@ -35,14 +34,14 @@ class LiveSeries:
         known_ahead: (steps to come, known columns).
     """
 
-    state: ForecastState
+    state: AnyState
     end: int
     tail: NDArray[np.float32]
     known_ahead: NDArray[np.float32]
 
 
 def begin(
-    model: AutoregressiveForecaster, facts: Facts, series: Mapping[str, Series], horizon: int
+    model: Forecaster, facts: Facts, series: Mapping[str, Series], horizon: int
 ) -> dict[str, LiveSeries]:
     """Read every series from its first row to its last."""
     nothing = np.zeros((0, len(facts.columns.targets)), dtype=np.float32)
@@ -54,7 +53,7 @@ def begin(
 
 
 def go_on(
-    model: AutoregressiveForecaster,
+    model: Forecaster,
     facts: Facts,
     live: Mapping[str, LiveSeries],
     series: Mapping[str, Series],
@@ -115,9 +114,7 @@ def save_live(folder: Path, live: Mapping[str, LiveSeries], weights: str) -> Non
     save_checkpoint(folder / LIVE, {"live": group}, manifest)
 
 
-def load_live(
-    folder: Path, model: AutoregressiveForecaster, weights: str
-) -> dict[str, LiveSeries] | None:
+def load_live(folder: Path, model: Forecaster, weights: str) -> dict[str, LiveSeries] | None:
     """What `save_live` wrote; None where there is none, or the run has other weights by now."""
     if not (folder / LIVE).is_dir():
         return None
@@ -125,7 +122,7 @@ def load_live(
     content, group = checkpoint.manifest, checkpoint.tensors["live"]
     if content["weights"] != weights:
         return None
-    device = model.head.linear.weight.device
+    device = device_of(model)
     like = model.initial_state(len(content["names"]))
     parts = iter(group[f"state.{place}"].to(device) for place in range(len(tensors(like))))
     try:

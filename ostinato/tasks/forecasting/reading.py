@@ -1,6 +1,7 @@
 """Reading a series to its end, in pieces; and drawing what may come after."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,7 +10,11 @@ from torch import Tensor, nn
 
 from ostinato.data.forecasting.prepared import PreparedSeries
 from ostinato.models.forecaster import AutoregressiveForecaster, ForecastState
+from ostinato.models.windowed_forecaster import WindowedForecaster, WindowState
 from ostinato.state import select
+
+Forecaster = AutoregressiveForecaster | WindowedForecaster
+AnyState = ForecastState | WindowState
 
 _PIECE = 2048
 """Steps read at once: what bounds the memory."""
@@ -19,13 +24,13 @@ _PATHS_TOGETHER = 4096
 
 @torch.no_grad()
 def read_on(
-    model: AutoregressiveForecaster,
+    model: Forecaster,
     series: PreparedSeries,
     start: int,
     stop: int,
-    state: ForecastState | None,
+    state: Any,
     told: Callable[[Tensor, Tensor, Tensor], None] | None = None,
-) -> ForecastState:
+) -> Any:
     """The state after the rows [start, stop) of one series.
 
     Args:
@@ -33,53 +38,58 @@ def read_on(
         series: as the model reads it.
         start, stop: rows.
         state: the state before row `start`. None: the initial.
-        told: hears the parameters, values and seen of each piece.
+        told: hears the parameters, values and seen of each piece; of an autoregressive model.
     """
-    device = model.head.linear.weight.device
-    after = model.initial_state(1) if state is None else state
+    device = device_of(model)
+    after: Any = model.initial_state(1) if state is None else state
     for first in range(start, stop, _PIECE):
         rows = slice(first, min(first + _PIECE, stop))
         values, seen, covariates = (
             torch.from_numpy(part[rows]).unsqueeze(0).to(device)
             for part in (series.values, series.seen, series.covariates)
         )
-        parameters, after = model(values, seen, covariates, after)
-        if told is not None:
+        if told is None:
+            after = model.read(values, seen, covariates, after)
+        else:
+            parameters, after = model(values, seen, covariates, after)
             told(parameters, values, seen)
     return after
 
 
 def draw_paths(
-    model: AutoregressiveForecaster,
-    state: ForecastState,
+    model: Forecaster,
+    state: Any,
     covariates: NDArray[np.float32],
     samples: int,
     seed: int,
 ) -> NDArray[np.float32]:
-    """Paths from each state of a batch on, standardised.
+    """Paths from each state of a batch on, standardised; equally likely.
 
     Args:
         model: in evaluation mode.
         state: of a batch.
         covariates: (batch, horizon, covariates) of the steps to come.
-        samples: paths of each.
+        samples: paths of each, where the model draws them.
         seed: the same one draws the same paths.
 
     Returns:
-        (batch, samples, horizon, targets).
+        (batch, paths, horizon, targets): one path of a model of points, 101 of one of quantiles.
     """
-    device = model.head.linear.weight.device
+    device = device_of(model)
     ahead = torch.from_numpy(covariates).to(device)
     together = max(1, _PATHS_TOGETHER // samples)
     drawn = []
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         for first in range(0, len(covariates), together):
-            rows = torch.arange(first, min(first + together, len(covariates)), device=device)
-            rows = rows.repeat_interleave(samples)
-            paths = model.sample(select(state, rows), ahead[rows])
-            drawn.append(paths.unflatten(0, (-1, samples)).cpu())
+            rows = slice(first, first + together)
+            drawn.append(model.paths(select(state, rows), ahead[rows], samples).cpu())
     return torch.cat(drawn).numpy()
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where the model computes."""
+    return next(model.parameters()).device
 
 
 class MeanLoss:
@@ -92,9 +102,3 @@ class MeanLoss:
     def __call__(self, parameters: Tensor, values: Tensor, seen: Tensor) -> None:
         self.nats += float(self.model.loss(parameters, values, seen).double().sum())
         self.values += int(seen.sum())
-
-
-def forecaster_of(model: nn.Module) -> AutoregressiveForecaster:
-    """The model, which is a forecaster."""
-    assert isinstance(model, AutoregressiveForecaster)
-    return model

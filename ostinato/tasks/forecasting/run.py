@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from ostinato.data.forecasting.series import to_series
 from ostinato.data.forecasting.table import read_table
 from ostinato.errors import DataError, SettingsError
-from ostinato.models.forecaster import AutoregressiveForecaster
 from ostinato.tasks.forecasting.data import read_data
 from ostinato.tasks.forecasting.evaluation import backtest
+from ostinato.tasks.forecasting.every_window import judge_every_window
 from ostinato.tasks.forecasting.folder import facts_of
 from ostinato.tasks.forecasting.live import (
     LiveSeries,
@@ -22,7 +22,7 @@ from ostinato.tasks.forecasting.live import (
     load_live,
     save_live,
 )
-from ostinato.tasks.forecasting.reading import draw_paths
+from ostinato.tasks.forecasting.reading import Forecaster, draw_paths
 from ostinato.tasks.forecasting.settings import ForecastingSettings
 from ostinato.training import Journal, Observer
 from ostinato.xray.forecasts import Fan, draw_forecasts
@@ -54,7 +54,9 @@ class SeriesForecast:
         return self.paths.mean(0)
 
     def quantiles(self, levels: tuple[float, ...]) -> NDArray[np.float64]:
-        """(levels, horizon, targets)."""
+        """(levels, horizon, targets); NaN where points were forecast."""
+        if len(self.paths) == 1:
+            return np.full((len(levels), *self.paths.shape[1:]), np.nan)
         return np.quantile(self.paths, levels, axis=0)
 
 
@@ -69,9 +71,7 @@ class ForecastingRun:
         network: with the run's best weights, in evaluation mode.
     """
 
-    def __init__(
-        self, folder: Path, settings: ForecastingSettings, network: AutoregressiveForecaster
-    ) -> None:
+    def __init__(self, folder: Path, settings: ForecastingSettings, network: Forecaster) -> None:
         self.folder = folder
         self.settings = settings
         self.network = network
@@ -146,6 +146,15 @@ class ForecastingRun:
             truth = values[shown.row : shown.row + self.settings.horizon]
             self._draw([self._shown(shown.series, shown.paths, history)], figure, truth)
         return figures
+
+    def judge_every_window(self, *, observer: Observer | None = None) -> dict[str, Any]:
+        """MSE and MAE over every window of the test part; see `every_window`.
+
+        Args:
+            observer: hears how far it is; None: nobody does.
+        """
+        told = (observer or Observer()).evaluated
+        return judge_every_window(self.network, read_data(self.settings), self.settings, told=told)
 
     def draw(self, forecasts: list[SeriesForecast], picture: Path) -> None:
         """Draw forecasts after their history; of many, the first four panels."""

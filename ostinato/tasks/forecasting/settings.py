@@ -17,7 +17,16 @@ def _one_is_a_list_too(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+_OF_DRAWING = ("distribution", "samples")
+"""Options of the autoregressive model; with a windowed one they are refused."""
+_OF_WINDOWS = ("loss", "segment")
+"""Options of windowed models."""
+
 ColumnTuple = Annotated[tuple[str, ...], BeforeValidator(_one_is_a_list_too)]
+PartTuple = Annotated[
+    tuple[PositiveInteger, PositiveInteger, PositiveInteger],
+    BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value),
+]
 QuantileTuple = Annotated[
     tuple[float, ...],
     BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value),
@@ -50,8 +59,9 @@ class ForecastingSettings(TrainingSettings):
     horizon: PositiveInteger = Field(description="Steps to forecast.")
     history: PositiveInteger | None = Field(
         None,
-        description="Steps of a training window: how far back a gradient reaches. State is carried "
-        "further. None: twice the horizon, at least a season and 24, at most 192.",
+        description="Steps that segments and direct see before a forecast, missing ones too; of "
+        "autoregressive, how far back a gradient reaches: state is carried further. None: twice "
+        "the horizon, at least a season and 24, at most 192.",
     )
     frequency: str | None = Field(
         None,
@@ -66,11 +76,45 @@ class ForecastingSettings(TrainingSettings):
     quantiles: QuantileTuple = Field(
         (0.1, 0.5, 0.9), description="Quantiles to print; the outer two bound the coverage."
     )
-    distribution: Literal["gaussian", "student-t"] = Field(
-        "gaussian",
-        description="Predictive distribution of each next value. student-t: with heavier tails.",
+    model: Literal["autoregressive", "segments", "direct"] = Field(
+        "autoregressive",
+        description="autoregressive: expects each next value and draws paths (Salinas 2020); "
+        "segments: reads and writes segments of each target by itself (Lin 2023); direct: encoder "
+        "and decoder with attention, every step of the horizon at once.",
     )
-    samples: PositiveInteger = Field(100, description="Paths that a forecast is made of.")
+    distribution: Literal["gaussian", "student-t", "negative-binomial"] = Field(
+        "gaussian",
+        description="Predictive distribution of each next value, autoregressive only. student-t: "
+        "with heavier tails; negative-binomial: counts, which are not standardised.",
+    )
+    samples: PositiveInteger = Field(
+        100, description="Paths that a forecast is made of; autoregressive only."
+    )
+    loss: Literal["quantile", "absolute", "squared"] = Field(
+        "quantile",
+        description="What segments and direct are trained by, over the whole horizon. quantile: "
+        "the pinball loss of --quantiles; absolute, squared: the error of a point.",
+    )
+    normalisation: Literal["last", "reversible", "none"] = Field(
+        "last",
+        description="What a net reads a series relative to, beside its scale in training. last: "
+        "the last value; reversible: mean and deviation of the window (Kim 2022), for segments "
+        "and direct.",
+    )
+    segment: PositiveInteger | None = Field(
+        None,
+        description="Steps of a segment. None: a fourth of history or horizon, whichever is "
+        "shorter, at most 48.",
+    )
+    dropout: Rate = Field(
+        0.0,
+        description="Share dropped between layers; of segments and direct also before the output.",
+    )
+    split: PartTuple | None = Field(
+        None,
+        description="Steps of training, validation and test, from the first of all on; what comes "
+        "later is left out. None: by the fractions.",
+    )
     validation_fraction: Rate = Field(
         0.1, description="Share of the time, before the test, to validate on."
     )
@@ -94,11 +138,40 @@ class ForecastingSettings(TrainingSettings):
             raise ValueError(
                 "validation_fraction and test_fraction together must leave a part to train on"
             )
-        if self.dropout and self.layers == 1:
-            raise ValueError("dropout acts between layers and there is one layer only")
+        self._refuse_options_of_another_model()
         if self.initial_weights is not None:
             raise ValueError("initial_weights is not for forecasting yet: scales are of one table")
         return self
+
+    def _refuse_options_of_another_model(self) -> None:
+        if self.windowed:
+            self._refuse_given(_OF_DRAWING, f"the model autoregressive, not for {self.model}")
+        else:
+            self._refuse_given(_OF_WINDOWS, "segments and direct, not for autoregressive")
+            if self.normalisation == "reversible":
+                raise ValueError(
+                    "normalisation reversible is of a window, and the model autoregressive has "
+                    "none: last or none"
+                )
+            if self.dropout and self.layers == 1:
+                raise ValueError("dropout acts between layers and there is one layer only")
+        if self.model == "segments":
+            if self.known:
+                raise ValueError("the model segments reads no known columns; direct does")
+            if self.hidden_size % 2:
+                raise ValueError(
+                    f"hidden_size must be even, for half of it says which segment it is and half "
+                    f"which target, got {self.hidden_size}"
+                )
+        elif self.segment is not None:
+            raise ValueError(f"segment is for the model segments, not for {self.model}")
+        if self.split is not None:
+            self._refuse_given(("validation_fraction", "test_fraction"), "a training without split")
+
+    def _refuse_given(self, names: tuple[str, ...], of: str) -> None:
+        for name in names:
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} is for {of}")
 
     def _check_cell(self) -> None:
         if self.cell not in RECURRENT_CELLS:
@@ -109,5 +182,10 @@ class ForecastingSettings(TrainingSettings):
 
     @property
     def unit(self) -> str:
-        """What a loss is of, in the singular."""
-        return "value"
+        """What a loss is of, in the singular; a horizon value's is no likelihood."""
+        return "horizon value" if self.windowed else "value"
+
+    @property
+    def windowed(self) -> bool:
+        """Whether the model sees a fixed number of steps, and nothing is carried further."""
+        return self.model != "autoregressive"

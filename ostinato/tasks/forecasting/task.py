@@ -8,19 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
-from ostinato.data.forecasting.windows import ForecastWindow
-from ostinato.layers import GRU, LSTM, RNN
-from ostinato.models.forecaster import AutoregressiveForecaster, ForecastState, input_size_for
-from ostinato.state import detach
+from ostinato.models.windowed_forecaster import WindowedForecaster
 from ostinato.tasks.forecasting.data import ForecastData, read_data, window_source
-from ostinato.tasks.forecasting.evaluation import backtest, validation
-from ostinato.tasks.forecasting.folder import Facts, describe, facts_of, fingerprint, settings_of
+from ostinato.tasks.forecasting.evaluation import backtest
+from ostinato.tasks.forecasting.folder import describe, facts_of, fingerprint, settings_of
 from ostinato.tasks.forecasting.live import LIVE
+from ostinato.tasks.forecasting.model import build, window_steps
+from ostinato.tasks.forecasting.objectives import HorizonObjective, StepObjective
 from ostinato.tasks.forecasting.reading import draw_paths
 from ostinato.tasks.forecasting.run import ForecastingRun
 from ostinato.tasks.forecasting.settings import ForecastingSettings
+from ostinato.tasks.forecasting.validation import validation, validation_updates
 from ostinato.tasks.run_folder import new_run_folder, refuse_unusable_folder
 from ostinato.tasks.training_run import (
     build_trainer,
@@ -30,7 +29,7 @@ from ostinato.tasks.training_run import (
     settings_elsewhere,
     train_to_the_end,
 )
-from ostinato.training import Journal, Observer, WindowLoss, choose_device, join_processes
+from ostinato.training import Journal, Observer, choose_device, join_processes
 from ostinato.training.processes import Processes
 
 __all__ = [
@@ -50,46 +49,6 @@ Settings = ForecastingSettings
 prepare = read_data
 evaluate = backtest
 predict = draw_paths
-
-_CELLS = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
-
-
-class ForecastObjective(nn.Module):
-    """The loss of every value given all before it, with state carried from window to window.
-
-    Args:
-        model: the forecaster.
-    """
-
-    def __init__(self, model: AutoregressiveForecaster) -> None:
-        super().__init__()
-        self.model = model
-
-    def initial_state(self, batch_size: int) -> ForecastState:
-        """Nothing was read."""
-        return self.model.initial_state(batch_size)
-
-    def forward(self, window: ForecastWindow, carried: ForecastState | None) -> WindowLoss:
-        """The losses of a window; what is carried on is cut from the graph."""
-        parameters, state = self.model(window.inputs, window.seen, window.covariates, carried)
-        losses = self.model.loss(parameters, window.inputs, window.seen)
-        return WindowLoss(losses.sum(), losses.detach().sum(2), 0, detach(state))
-
-
-def build(settings: ForecastingSettings, facts: Facts) -> AutoregressiveForecaster:
-    """The forecaster that the settings describe, for a table; its weights drawn anew."""
-    targets = len(facts.columns.targets)
-    width = input_size_for(targets, facts.covariates)
-    layer = _CELLS[settings.cell](
-        width, settings.hidden_size, settings.layers, dropout=settings.dropout
-    )
-    return AutoregressiveForecaster(
-        layer,
-        targets,
-        facts.covariates,
-        season=facts.season,
-        distribution=settings.distribution,
-    )
 
 
 def train(settings: ForecastingSettings, observer: Observer | None = None) -> ForecastingRun:
@@ -193,16 +152,17 @@ def _train(
     device = choose_device(local_device(settings.device))
     torch.manual_seed(settings.seed)
     model = build(settings, data.facts).to(device)
-    source = window_source(settings, data, processes.rank, processes.world_size)
+    history = window_steps(settings, data.facts.season)
+    source = window_source(settings, data, history, processes.rank, processes.world_size)
     torch.manual_seed(settings.seed + processes.rank)
-    held_out = sum(part.validation_end for part in data.parts.values())
+    windowed = isinstance(model, WindowedForecaster)
     trainer = build_trainer(
         settings,
-        ForecastObjective(model),
+        HorizonObjective(model) if windowed else StepObjective(model),
         source.epoch,
         Journal(folder, fingerprint(settings)),
         validate=validation(data, settings),
-        validation_updates=held_out / (settings.batch_size * source.window),
+        validation_updates=validation_updates(data, settings, history),
         observer=observer,
         processes=processes,
     )

@@ -1,0 +1,80 @@
+"""From settings to a forecaster."""
+
+from ostinato.layers import GRU, LSTM, RNN, RecurrentLayer
+from ostinato.models.direct_forecaster import DirectForecaster, direct_input_sizes
+from ostinato.models.forecaster import AutoregressiveForecaster, input_size_for
+from ostinato.models.segment_forecaster import SegmentForecaster
+from ostinato.models.windowed_forecaster import WindowSize
+from ostinato.tasks.forecasting.folder import Facts
+from ostinato.tasks.forecasting.settings import ForecastingSettings
+
+_CELLS = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
+_LONGEST_WINDOW, _SHORTEST_WINDOW = 192, 24
+_LONGEST_SEGMENT = 48
+
+
+def build(
+    settings: ForecastingSettings, facts: Facts
+) -> AutoregressiveForecaster | SegmentForecaster | DirectForecaster:
+    """The forecaster that the settings describe, for a table; its weights drawn anew."""
+    if settings.model == "segments":
+        return _segments(settings, facts)
+    if settings.model == "direct":
+        return _direct(settings, facts)
+    targets = len(facts.columns.targets)
+    return AutoregressiveForecaster(
+        _layer(settings, input_size_for(targets, facts.covariates)),
+        targets,
+        facts.covariates,
+        season=facts.season,
+        distribution=settings.distribution,
+        normalisation=settings.normalisation,
+    )
+
+
+def window_steps(settings: ForecastingSettings, season: int) -> int:
+    """Steps of history: those that a window sees, or a gradient reaches back over."""
+    if settings.history is not None:
+        return settings.history
+    return min(max(2 * settings.horizon, season, _SHORTEST_WINDOW), _LONGEST_WINDOW)
+
+
+def _segments(settings: ForecastingSettings, facts: Facts) -> SegmentForecaster:
+    size = _size(settings, facts)
+    shorter = min(size.history, size.horizon)
+    segment = settings.segment or min(max(1, shorter // 4), _LONGEST_SEGMENT)
+    return SegmentForecaster(
+        _layer(settings, settings.hidden_size),
+        size,
+        segment,
+        loss=settings.loss,
+        levels=settings.quantiles,
+        normalisation=settings.normalisation,
+        dropout=settings.dropout,
+    )
+
+
+def _direct(settings: ForecastingSettings, facts: Facts) -> DirectForecaster:
+    size = _size(settings, facts)
+    reads, writes = direct_input_sizes(size)
+    return DirectForecaster(
+        _layer(settings, reads),
+        _layer(settings, writes),
+        size,
+        season=facts.season,
+        loss=settings.loss,
+        levels=settings.quantiles,
+        normalisation=settings.normalisation,
+        dropout=settings.dropout,
+    )
+
+
+def _size(settings: ForecastingSettings, facts: Facts) -> WindowSize:
+    history = window_steps(settings, facts.season)
+    return WindowSize(history, settings.horizon, len(facts.columns.targets), facts.covariates)
+
+
+def _layer(settings: ForecastingSettings, input_size: int) -> RecurrentLayer:
+    # One layer has nothing between: there dropout is before the output of windowed models alone.
+    dropout = settings.dropout if settings.layers > 1 else 0.0
+    return _CELLS[settings.cell](input_size, settings.hidden_size, settings.layers, dropout=dropout)
