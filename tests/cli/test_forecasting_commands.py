@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 from ostinato.checkpoint import load_checkpoint
 from ostinato.cli.main import main
+from ostinato.errors import SettingsError
 from ostinato.tasks.forecasting.settings import ForecastingSettings
 from ostinato.tasks.forecasting.task import load_forecaster, resume, train
 
@@ -138,6 +140,110 @@ def test_a_resumed_run_ends_with_the_same_bits(trained: Path, table: Path, tmp_p
     assert load_forecaster(trained, device="cpu").forecast()[0].mean.tolist() == (
         resumed.forecast()[0].mean.tolist()
     )
+
+
+WINDOWED = {
+    "segments": {"model": "segments", "loss": "quantile", "known": ()},
+    "direct": {"model": "direct", "loss": "absolute", "normalisation": "reversible"},
+}
+
+
+@pytest.fixture(scope="module", params=sorted(WINDOWED))
+def windowed(
+    request: pytest.FixtureRequest, table: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    folder = tmp_path_factory.mktemp("windowed") / request.param
+    own = {"target": ("v", "w"), "samples": 100}
+    return train(settings(table, folder, **(own | WINDOWED[request.param]))).folder
+
+
+def test_windowed_models_read_row_by_row_as_the_whole(windowed: Path, tmp_path: Path) -> None:
+    whole, new = tmp_path / "whole.csv", tmp_path / "new.csv"
+    whole.write_text(HEADER + rows(0, 83) + rows(83, 90, empty=True))
+    run = load_forecaster(shutil.copytree(windowed, tmp_path / "own"), device="cpu")
+    for step in range(80, 83):
+        new.write_text(HEADER + rows(step, step + 1))
+        (appended,) = run.append(new)
+    (together,) = run.forecast(whole)
+    assert appended.times == together.times == ["83", "84", "85"]
+    assert appended.mean == pytest.approx(together.mean, rel=1e-5)
+
+
+def test_every_window_of_the_test_part_is_judged_as_the_forecasts_themselves_are(
+    windowed: Path, table: Path, tmp_path: Path, capsys
+) -> None:
+    found = json.loads(printed(capsys, "backtest", str(windowed), "--every-window", "--json"))
+    run = load_forecaster(windowed, device="cpu")
+    scaling = run.facts.scalings[""]
+    squares = []
+    for row in range(64, 78):
+        history = tmp_path / f"{row}.csv"
+        history.write_text(HEADER + rows(0, row) + rows(row, row + 3, empty=True))
+        came = [[100 + math.sin(step), step % 4] for step in range(row, row + 3)]
+        (forecast,) = run.forecast(history)
+        squares.append((((forecast.mean - came) / scaling.scale) ** 2).mean())
+    assert found["windows"] == 16 - 3 + 1 == len(squares)
+    assert found["mse"] == pytest.approx(sum(squares) / len(squares), rel=1e-4)
+    assert found["last_value"]["mse"] > 0
+    assert "all 14 windows" in printed(capsys, "backtest", str(windowed), "--every-window")
+
+
+def test_a_point_has_no_quantiles_and_no_coverage(table: Path, tmp_path: Path, capsys) -> None:
+    changes = {"model": "direct", "loss": "squared", "samples": 100, "updates": 2}
+    folder = train(settings(table, tmp_path / "points", **changes)).folder
+    first = printed(capsys, "forecast", str(folder)).splitlines()[1]
+    assert first.endswith(",,,")
+    figures = json.loads(printed(capsys, "backtest", str(folder), "--json"))
+    assert figures["coverage"] is None
+    assert figures["crps"] == pytest.approx(figures["mae"])
+
+
+def test_a_windowed_run_resumes_with_the_same_bits(table: Path, tmp_path: Path) -> None:
+    own = {"model": "segments", "known": (), "samples": 100, "dropout": 0.3}
+    whole = train(settings(table, tmp_path / "whole", **own)).folder
+    half = train(settings(table, tmp_path / "half", updates=6, **own)).folder
+    config = half / "config.toml"
+    config.write_text(config.read_text().replace("updates = 6", "updates = 12"))
+    resume(half)
+    assert all(torch.equal(part, weights(half)[name]) for name, part in weights(whole).items())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": "segments"}, "segments reads no known columns; direct does"),
+        ({"model": "direct", "samples": 20}, "samples is for the model autoregressive"),
+        ({"loss": "squared"}, "loss is for segments and direct, not for autoregressive"),
+        ({"segment": 3}, "segment is for the model segments"),
+        ({"normalisation": "reversible"}, "has none: last or none"),
+        ({"model": "segments", "known": (), "hidden_size": 5}, "hidden_size must be even"),
+        ({"split": (40, 20, 20), "test_fraction": 0.3}, "test_fraction is for a training without"),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(changes: dict, message: str) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        ForecastingSettings(**({"data": "a.csv", "horizon": 3, "known": ("open",)} | changes))
+    assert message in str(refusal.value)
+
+
+def test_counts_are_forecast_as_counts_and_nothing_else_is_taken_for_one(
+    table: Path, tmp_path: Path, capsys
+) -> None:
+    counts = {"target": ("w",), "distribution": "negative-binomial"}
+    (forecast,) = train(settings(table, tmp_path / "counts", **counts)).forecast()
+    assert (forecast.paths == forecast.paths.round()).all()
+    assert forecast.paths.min() >= 0
+    words = ["--target", "v", "--horizon", "3", "--distribution", "negative-binomial"]
+    assert main(["train", "forecasting", "--data", str(table), *words]) == 2
+    assert "column 'v': 100.841 is no count" in capsys.readouterr().err
+
+
+def test_the_best_weights_are_those_of_the_least_error_over_the_horizon(trained: Path) -> None:
+    lines = (trained / "metrics.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    scores = {one["update"]: one["validation"]["crps"] for one in records if "validation" in one}
+    best = (trained / "checkpoints" / "best").read_text().strip()
+    assert int(best.rsplit("-", 1)[1]) == min(scores, key=scores.get)
 
 
 def test_a_wrong_column_is_a_message_and_no_traceback(table: Path, capsys) -> None:

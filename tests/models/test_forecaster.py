@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from scipy import stats
 from torch.distributions import Normal
 
 import ostinato
 from ostinato.models.forecaster import AutoregressiveForecaster, input_size_for
-from ostinato.state import tensors
+from ostinato.state import map_state, tensors
 
 
 @pytest.fixture(params=["gaussian", "student-t"])
@@ -77,3 +78,51 @@ def test_a_path_is_what_reading_its_own_values_expects(read) -> None:
     noise = torch.stack([torch.normal(torch.zeros(3, 2), 1.0) for _ in range(11)], 1)
     again = parameters[..., 0] + parameters[..., 1] * noise
     torch.testing.assert_close(path, again, rtol=1e-4, atol=1e-4)
+
+
+def test_a_series_that_moved_is_expected_to_be_there_by_as_much(model, read) -> None:
+    values, seen, covariates = read
+    seen[:, 0] = True
+    before, _ = model(values, seen, covariates)
+    after, _ = model(values + 40, seen, covariates)
+    torch.testing.assert_close(after[:, 1:, :, 0], before[:, 1:, :, 0] + 40)
+    torch.testing.assert_close(after[:, 1:, :, 1:], before[:, 1:, :, 1:])
+
+
+@pytest.fixture
+def counter() -> AutoregressiveForecaster:
+    torch.manual_seed(0)
+    layer = ostinato.LSTM(input_size_for(1, 0), 5)
+    made = AutoregressiveForecaster(layer, 1, 0, season=3, distribution="negative-binomial")
+    torch.nn.init.normal_(made.head.linear.weight, std=0.3)
+    return made.double().eval()
+
+
+def test_the_loss_of_counts_is_that_of_the_negative_binomial_distribution(counter) -> None:
+    counts = torch.tensor([[[0.0], [3.0], [1.0], [12.0], [0.0]]], dtype=torch.double)
+    seen, nothing = torch.ones_like(counts, dtype=torch.bool), counts.new_zeros(1, 5, 0)
+    parameters, _ = counter(counts, seen, nothing)
+    mean, spread = parameters[0, :, 0, 0].tolist(), parameters[0, :, 0, 1].tolist()
+    expected = [
+        -stats.nbinom.logpmf(count, 1 / alpha, 1 / (1 + alpha * mu))
+        for count, mu, alpha in zip(counts[0, :, 0].tolist(), mean, spread, strict=True)
+    ]
+    assert counter.loss(parameters, counts, seen)[0, :, 0].tolist() == pytest.approx(expected)
+
+
+def test_drawn_counts_are_counts_of_the_expected_mean_and_variance(counter) -> None:
+    counts = torch.tensor([[[4.0], [7.0], [5.0]]], dtype=torch.double)
+    seen, nothing = torch.ones_like(counts, dtype=torch.bool), counts.new_zeros(1, 1, 0)
+    _, state = counter(counts, seen, nothing.expand(1, 3, 0))
+    next_one, _ = counter(counts[:, :1], seen[:, :1], nothing, state)
+    mean, spread = next_one[0, 0, 0].tolist()
+    torch.manual_seed(0)
+    drawn = counter.float().paths(state_in_single_precision(state), nothing.float(), 20000)
+    assert torch.equal(drawn, drawn.round())
+    assert drawn.min() >= 0
+    assert float(drawn.mean()) == pytest.approx(mean, rel=0.03)
+    assert float(drawn.var()) == pytest.approx(mean + spread * mean**2, rel=0.08)
+
+
+def state_in_single_precision(state):
+    return map_state(lambda part: part.float(), state)
