@@ -1,15 +1,18 @@
 """A recurrent net over segments of a window, every target by itself (SegRNN)."""
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ostinato.cells import Cell
 from ostinato.errors import SettingsError
 from ostinato.layers import RecurrentLayer
+from ostinato.layers.options import LayerOptions
 from ostinato.models.windowed_forecaster import WindowedForecaster, WindowSize
-from ostinato.state import select
+from ostinato.state import map_state, select
 
 
 class SegmentForecaster(WindowedForecaster):
@@ -17,7 +20,7 @@ class SegmentForecaster(WindowedForecaster):
 
         e_i   = relu(W segment_i + b + V missing_i)        i = 1 .. ceil(history / segment)
         h_n   = layer(e_1, .., e_n)
-        d_j   = layer(position_j || target_c; h_n)         one step, j = 1 .. ceil(horizon / segment)
+        d_j   = layer(position_j || target_c; h_n)        a step, j = 1 .. ceil(horizon / segment)
         out_j = W_o dropout(d_j) + b_o                     segment x levels numbers
 
     Every target is read by itself with the same weights; target_c tells which one it is. A history
@@ -83,8 +86,8 @@ class SegmentForecaster(WindowedForecaster):
             -1, (self.size.history + lacking) // self.segment, self.segment
         )
 
-    def _decode(self, state: object, batch_size: int) -> Tensor:
-        """One step from the same state for each segment to come: (rows, 1, size)."""
+    def _decode(self, state: Any, batch_size: int) -> Tensor:
+        """A step from the same state for each segment to come: (batch, targets, segments, size)."""
         count, targets = len(self.positions), self.size.targets
         marks = torch.cat(
             [
@@ -93,7 +96,25 @@ class SegmentForecaster(WindowedForecaster):
             ],
             2,
         )
+        if self._steps_alone:
+            return self._step_from_shared_state(marks, state, batch_size)
         rows = torch.arange(batch_size * targets, device=marks.device).repeat_interleave(count)
         inputs = marks.expand(batch_size, -1, -1, -1).reshape(len(rows), 1, -1)
         outputs, _ = self.layer(inputs, select(state, rows))
+        return outputs.view(batch_size, targets, count, -1)
+
+    @property
+    def _steps_alone(self) -> bool:
+        """Whether the layer's step is that of its one cell and nothing else."""
+        return len(self.layer.cells) == 1 and self.layer.options == LayerOptions()
+
+    def _step_from_shared_state(self, marks: Tensor, state: Any, batch_size: int) -> Tensor:
+        """The same step, without saying things twice.
+
+        The product with the state is one for all segments, and that with the marks one for all
+        samples: the step's sums stretch them over each other.
+        """
+        (before,) = map_state(lambda part: part.view(batch_size, self.size.targets, 1, -1), state)
+        cell = cast(Cell, self.layer.cells[0])
+        outputs, _ = cell.step(cell.project(marks).unsqueeze(0), before.hidden, before)
         return outputs
