@@ -1,9 +1,11 @@
 """A recurrent net that reads a series and forecasts it, one step after the other."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
 from ostinato.errors import SettingsError, ShapeError
 from ostinato.layers import RecurrentLayer
@@ -174,19 +176,45 @@ class AutoregressiveForecaster(nn.Module):
         """
         stepper = self.layer.stepper(covariates.shape[0])
         stepper.state = state.layer
+        return self._path(stepper, lambda distribution: distribution.sample(), state, covariates)
+
+    def rollout(self, state: ForecastState, covariates: Tensor) -> Tensor:
+        """As `sample`, with a gradient through all that was drawn: location plus scale times noise.
+
+        Raises:
+            SettingsError: counts are drawn, through which no gradient flows.
+        """
+        if self.head.counts:
+            raise SettingsError("no gradient flows through counts that were drawn")
+        layer = state.layer
+
+        def step(inputs: Tensor) -> Tensor:
+            nonlocal layer
+            output, layer = self.layer.step(inputs, layer)
+            return output
+
+        return self._path(step, lambda distribution: distribution.rsample(), state, covariates)
+
+    def _path(
+        self,
+        step_of_layer: Callable[[Tensor], Tensor],
+        draw: Callable[[Distribution], Tensor],
+        state: ForecastState,
+        covariates: Tensor,
+    ) -> Tensor:
         last, age, rise = state.last, state.age, state.rise
-        # A ring: what was read a season ago is written over.
-        recent, recent_seen = state.recent.clone(), state.recent_seen.clone()
+        # Rings: what was read a season ago is replaced.
+        recent, recent_seen = list(state.recent.unbind(1)), list(state.recent_seen.unbind(1))
         path = []
         for step in range(covariates.shape[1]):
             place = step % self.season
-            before = _Read(last, age, rise, recent[:, place], recent_seen[:, place])
+            before = _Read(last, age, rise, recent[place], recent_seen[place])
             inputs = self._features(before, covariates[:, step])
-            lag = torch.where(recent_seen[:, place] > 0, recent[:, place], last)
-            last = self.head.of(self.head(stepper(inputs), last, lag)).sample()
+            lag = torch.where(before.lag_seen > 0, before.lag, last)
+            last = draw(self.head.of(self.head(step_of_layer(inputs), last, lag)))
             rise = self._rise(before.last, last, age)
             age = torch.zeros_like(age)
-            recent[:, place], recent_seen[:, place] = last, 1.0
+            recent[place], recent_seen[place] = last, torch.ones_like(last)
             path.append(last)
         return torch.stack(path, 1)
 

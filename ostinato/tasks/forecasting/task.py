@@ -158,7 +158,7 @@ def _train(
     windowed = isinstance(model, WindowedForecaster)
     trainer = build_trainer(
         settings,
-        HorizonObjective(model) if windowed else StepObjective(model),
+        HorizonObjective(model) if windowed else StepObjective(model, settings.horizon),
         source.epoch,
         Journal(folder, fingerprint(settings)),
         validate=validation(data, settings),
