@@ -126,3 +126,36 @@ def test_drawn_counts_are_counts_of_the_expected_mean_and_variance(counter) -> N
 
 def state_in_single_precision(state):
     return map_state(lambda part: part.float(), state)
+
+
+def test_a_gradient_flows_through_all_that_was_drawn(model, read) -> None:
+    _, state = model(*read)
+    weight = model.head.linear.weight
+    ahead = read[2][:, :3]
+
+    def last_of_path(weights: torch.Tensor) -> torch.Tensor:
+        torch.manual_seed(3)
+        changed = {"head.linear.weight": weights}
+        path = torch.func.functional_call(
+            Rollout(model),
+            {f"model.{name}": part for name, part in changed.items()},
+            (state, ahead),
+        )
+        return path[:, -1].sum()
+
+    (found,) = torch.autograd.grad(last_of_path(weight), weight)
+    small = torch.zeros_like(weight)
+    small[1, 2] = 1e-6
+    with torch.no_grad():
+        apart = last_of_path(weight + small) - last_of_path(weight - small)
+    # Student's t is drawn by rejection: its gradient is right in the mean of many draws.
+    assert found[1, 2].item() == pytest.approx(apart.item() / 2e-6, rel=5e-3)
+
+
+class Rollout(torch.nn.Module):
+    def __init__(self, model: AutoregressiveForecaster) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, state, ahead: torch.Tensor) -> torch.Tensor:
+        return self.model.rollout(state, ahead)
