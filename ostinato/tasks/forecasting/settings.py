@@ -19,7 +19,7 @@ def _one_is_a_list_too(value: object) -> object:
 
 _OF_DRAWING = ("distribution", "samples")
 """Options of the autoregressive model; with a windowed one they are refused."""
-_OF_WINDOWS = ("loss", "segment")
+_OF_WINDOWS = ("loss",)
 """Options of windowed models."""
 
 ColumnTuple = Annotated[tuple[str, ...], BeforeValidator(_one_is_a_list_too)]
