@@ -84,11 +84,6 @@ def split_of(name: str, rows: int) -> tuple[int, int, int]:
     return training, rows - training - test, test
 
 
-def windows_of(steps: int, horizon: int) -> int:
-    """Windows of a part of so many steps, whose history reaches back before it."""
-    return steps - horizon + 1
-
-
 def without_dates(name: str, folder: Path) -> tuple[Path, int]:
     """A copy of the numbers alone, so that every row is a step, and how many there are."""
     numbers = folder / f"{name}.csv"
