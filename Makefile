@@ -19,7 +19,7 @@ help: ## list the targets
 	touch $@
 
 .venv/package: .venv/torch pyproject.toml constraints.txt
-	$(INSTALL) -c constraints.txt -e '.[text,figures,export,planning,translation]'
+	$(INSTALL) -c constraints.txt -e '.[text,figures,export,planning,translation,tables,baselines]'
 	touch $@
 
 .venv/tools: .venv/package

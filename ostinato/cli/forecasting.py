@@ -66,6 +66,11 @@ class ForecastArguments(ForecastOutput):
         description="Another table with the same columns, to forecast after its last rows. None: "
         "the run's own, with all that was appended.",
     )
+    future: Path | None = Field(
+        None,
+        description="Table of the steps to come with the time, series and known columns. None: "
+        "the other tables have them, in rows whose targets are empty.",
+    )
 
 
 class AppendArguments(ForecastOutput):
@@ -128,7 +133,7 @@ def forecast(arguments: list[str]) -> None:
     )
     _refuse_figure(options.figure)
     run = _load(options.run, options.device)
-    _tell(run, run.forecast(options.data, seed=options.seed), options)
+    _tell(run, run.forecast(options.data, future=options.future, seed=options.seed), options)
 
 
 def append(arguments: list[str]) -> None:

@@ -110,7 +110,18 @@ def test_a_forecast_without_its_known_columns_is_refused(
     short = tmp_path / "short.csv"
     short.write_text(HEADER + rows(0, 80) + rows(80, 82, empty=True))
     assert main(["forecast", str(trained), "--data", str(short)]) == 2
-    assert "needs open of the 3 steps from 80" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "needs 'open' of the 3 steps to come, and 1 are missing, the first at 82" in told
+
+
+def test_a_table_of_the_future_says_what_is_known_of_it(
+    trained: Path, tmp_path: Path, capsys
+) -> None:
+    short, future = tmp_path / "short.csv", tmp_path / "future.csv"
+    short.write_text(HEADER + rows(0, 80))
+    future.write_text("t,open\n" + "".join(f"{step},{step % 2}\n" for step in range(79, 84)))
+    told = printed(capsys, "forecast", str(trained), "--data", str(short), "--future", str(future))
+    assert told == printed(capsys, "forecast", str(trained))
 
 
 def test_a_backtest_tells_of_the_run_and_of_each_baseline(trained: Path, capsys) -> None:

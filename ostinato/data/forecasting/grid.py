@@ -4,18 +4,21 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ostinato.data.forecasting.combining import Combine
 from ostinato.data.forecasting.time_stamps import date_of, format_date
 from ostinato.errors import SettingsError
 
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 _WRITTEN = re.compile(r"(\d*)\s*(s|min|h|d|w|mo|y)")
 _YEAR_S = 365.2425 * 86400
+_A_MONDAY = 4 * 86400
+"""1970-01-05, in seconds."""
 _SEASONS = {60: 60, 600: 144, 900: 96, 1800: 48, 3600: 24, 86400: 7, 604800: 52}
 """Steps after which a series is expected to repeat, by the seconds of a step."""
 
@@ -29,22 +32,35 @@ class Grid:
         size: a step, in seconds or whole numbers; in months where `months` is True.
         months: whether steps are calendar months.
         dated: whether time stamps are dates, not whole numbers.
+        combine: how rows within one step become one; None: every time stamp is a step.
     """
 
     anchor: int = 0
     size: int = 1
     months: bool = False
     dated: bool = False
+    combine: Combine | None = None
 
     def step_of(self, stamp: int) -> int | None:
-        """The step of a time stamp; None where it lies between two steps."""
+        """The step of a time stamp; None where it lies between two steps, unless these combine."""
         if self.months:
             date, first = date_of(stamp), date_of(self.anchor)
-            apart = (date.year - first.year) * 12 + date.month - first.month
-            step, rest = divmod(apart, self.size)
-            return step if rest == 0 and self.stamp(step) == stamp else None
-        step, rest = divmod(stamp - self.anchor, self.size)
-        return step if rest == 0 else None
+            step = ((date.year - first.year) * 12 + date.month - first.month) // self.size
+        else:
+            step = (stamp - self.anchor) // self.size
+        return step if self.combine is not None or self.stamp(step) == stamp else None
+
+    def combining(self, combine: Combine) -> "Grid":
+        """The grid whose steps begin at whole months, weeks from Monday, days, hours, ...
+
+        What no such unit divides begins where it would if time had begun on a Monday.
+        """
+        if self.months:
+            anchor = _month_start(date_of(self.anchor))
+        else:
+            origin = _A_MONDAY if self.dated else 0
+            anchor = self.anchor - (self.anchor - origin) % self.size
+        return replace(self, anchor=anchor, combine=combine)
 
     def label(self, step: int) -> str:
         """The time stamp of a step, as a person reads it."""
@@ -58,21 +74,34 @@ class Grid:
             return max(1, 12 // self.size)
         return _SEASONS.get(self.size, 1) if self.dated else 1
 
-    def calendar(self, steps: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
-        """(steps, 6): sine and cosine of the time of day, of the day of the week, of the year.
+    @property
+    def turns_s(self) -> tuple[float, ...]:
+        """The seconds of a day, a week and a year, of those that hold more than one step.
 
-        Whole numbers have no calendar: (steps, 0).
+        What a step is a multiple of is the same at every step and tells nothing. Whole numbers
+        have no calendar.
         """
         if not self.dated:
+            return ()
+        if self.months:
+            return (_YEAR_S,) if self.size < 12 else ()
+        return tuple(turn for turn in (86400, 604800, _YEAR_S) if self.size % turn)
+
+    def calendar(self, steps: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
+        """(steps, 2 for each of `turns_s`): sine and cosine of the time of day, week and year."""
+        if not self.turns_s:
             return np.zeros((len(steps), 0), dtype=np.float32)
         if self.months:
             stamps = np.array([self.stamp(int(step)) for step in steps], dtype=np.float64)
         else:
             stamps = np.asarray(steps, dtype=np.float64) * self.size + self.anchor
-        turns = np.stack([stamps / 86400, stamps / 604800, stamps / _YEAR_S], 1) % 1
-        angles = 2 * np.pi * turns
+        angles = 2 * np.pi * (stamps[:, None] / np.array(self.turns_s) % 1)
         waves = np.stack([np.sin(angles), np.cos(angles)], 2)
-        return waves.reshape(len(steps), 6).astype(np.float32)
+        return waves.reshape(len(steps), -1).astype(np.float32)
+
+    def last_stamp(self, step: int) -> int:
+        """The last time stamp that is of a step: its only one, unless rows of a step combine."""
+        return self.stamp(step) if self.combine is None else self.stamp(step + 1) - 1
 
     def stamp(self, step: int) -> int:
         """The time stamp of a step."""

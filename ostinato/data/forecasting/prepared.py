@@ -26,7 +26,13 @@ class PreparedSeries:
 
 
 def prepare_series(
-    series: Series, grid: Grid, scaling: Scaling, known_scaling: Scaling, *, horizon: int
+    series: Series,
+    grid: Grid,
+    scaling: Scaling,
+    known_scaling: Scaling,
+    static: NDArray[np.float32],
+    *,
+    horizon: int,
 ) -> PreparedSeries:
     """Standardise a series and put its covariates together.
 
@@ -35,13 +41,16 @@ def prepare_series(
         grid: where its steps lie.
         scaling: of its targets.
         known_scaling: of the known columns.
+        static: features of the series, the same at every step.
         horizon: steps after the last value that covariates are made for, too, where no known
             columns are needed.
     """
     seen = ~np.isnan(series.values)
     values = np.where(seen, (series.values - scaling.location) / scaling.scale, 0.0)
+    covariates = _covariates(series, grid, known_scaling, horizon)
+    constant = np.broadcast_to(static, (len(covariates), len(static)))
     return PreparedSeries(
-        values.astype(np.float32), seen, _covariates(series, grid, known_scaling, horizon)
+        values.astype(np.float32), seen, np.concatenate([covariates, constant], 1)
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ostinato.data.forecasting.combining import Combine, combined
 from ostinato.data.forecasting.grid import Grid, grid_of
 from ostinato.data.forecasting.table import SeriesRows, Table
 from ostinato.errors import DataError
@@ -38,12 +39,19 @@ class Series:
         return self.start + len(self.values)
 
 
-def first_grid(table: Table, frequency: str | None) -> Grid:
-    """The grid of a table that is read for the first time; see `grid_of`."""
+def first_grid(table: Table, frequency: str | None, combine: Combine | None = None) -> Grid:
+    """The grid of a table that is read for the first time; see `grid_of`.
+
+    Args:
+        table: as read.
+        frequency: a step; None: the most frequent distance.
+        combine: how rows within one step become one. None: every time stamp must be a step.
+    """
     if not table.has_stamps:
         return Grid()
     longest = max(table.series.values(), key=lambda rows: len(rows.stamps))
-    return grid_of(longest.stamps[:_FIRST_STAMPS], dated=table.dated, frequency=frequency)
+    grid = grid_of(longest.stamps[:_FIRST_STAMPS], dated=table.dated, frequency=frequency)
+    return grid if combine is None else grid.combining(combine)
 
 
 def to_series(
@@ -77,7 +85,10 @@ def _on_grid(name: str, rows: SeriesRows, table: Table, grid: Grid, start: int |
             "frequency; give the right --frequency"
         )
     whole = np.full((length, numbers.shape[1]), np.nan, dtype=np.float32)
-    whole[steps - start] = numbers
+    if grid.combine is None:
+        whole[steps - start] = numbers
+    else:
+        whole[:] = combined(numbers, steps - start, length, targets, grid.combine)
     measured = np.flatnonzero(~np.isnan(whole[:, :targets]).all(1))
     end = int(measured[-1]) + 1 if len(measured) else 0
     return Series(name, start, whole[:end, :targets], whole[:, targets:])
@@ -91,7 +102,8 @@ def _steps(name: str, rows: SeriesRows, table: Table, grid: Grid) -> NDArray[np.
         raise DataError(
             f"{table.name}: {stamp} of {_called(name)} lies between two steps of the grid, whose "
             f"steps are {grid.label(0)}, {grid.label(1)}, ...; give --frequency so fine that "
-            "every time stamp is a step"
+            "every time stamp is a step, or --frequency with --combine, which makes all rows of a "
+            "step one"
         )
     return np.array(found, dtype=np.int64)
 

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ostinato.data.forecasting.columns import Columns
 from ostinato.data.forecasting.counts import refuse_other_than_counts, unscaled
 from ostinato.data.forecasting.horizon_windows import HorizonSource
 from ostinato.data.forecasting.judging import naive_error
 from ostinato.data.forecasting.prepared import PreparedSeries, prepare_series
 from ostinato.data.forecasting.series import Series, first_grid, to_series
 from ostinato.data.forecasting.splits import Parts, Scaling, scaling_of, split_by_time
-from ostinato.data.forecasting.table import Columns, read_table
+from ostinato.data.forecasting.table import read_table
 from ostinato.data.forecasting.windows import WindowSource
 from ostinato.errors import DataError
 from ostinato.tasks.forecasting.folder import Facts
@@ -37,9 +38,11 @@ def read_data(settings: ForecastingSettings) -> ForecastData:
     Raises:
         DataError: something in the table; names file, row and column.
     """
-    columns = Columns(settings.time, settings.target, settings.series, settings.known)
+    columns = Columns(
+        settings.time, settings.target, settings.series, settings.known, settings.static
+    )
     table = read_table(settings.data, columns)
-    grid = first_grid(table, settings.frequency)
+    grid = first_grid(table, settings.frequency, settings.combine)
     series = to_series(table, grid)
     empty = [name for name, one in series.items() if len(one.values) == 0]
     if empty:
@@ -63,7 +66,15 @@ def read_data(settings: ForecastingSettings) -> ForecastData:
         ).tolist()
         for name, one in series.items()
     }
-    facts = Facts(table.columns, grid, season, scalings, _known_scaling(series, parts), naive)
+    facts = Facts(
+        table.columns,
+        grid,
+        season,
+        scalings,
+        _known_scaling(series, parts),
+        naive,
+        {name: rows.static for name, rows in table.series.items()},
+    )
     return ForecastData(facts, series, parts)
 
 
@@ -83,7 +94,12 @@ def prepare_all(
         )
     return {
         name: prepare_series(
-            one, facts.grid, facts.scalings[name], facts.known_scaling, horizon=horizon
+            one,
+            facts.grid,
+            facts.scalings[name],
+            facts.known_scaling,
+            facts.static_coding.features(facts.static[name]),
+            horizon=horizon,
         )
         for name, one in series.items()
     }

@@ -3,15 +3,17 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ostinato.checkpoint import write_text
+from ostinato.data.forecasting.columns import Columns
 from ostinato.data.forecasting.grid import Grid
 from ostinato.data.forecasting.splits import Scaling
-from ostinato.data.forecasting.table import Columns
+from ostinato.data.forecasting.static import StaticCoding, learn_static
 from ostinato.errors import CheckpointError
 from ostinato.tasks.forecasting.settings import ForecastingSettings
 from ostinato.tasks.run_folder import CONFIG, RECORD, read_record
@@ -29,6 +31,7 @@ class Facts:
         scalings: of each series.
         known_scaling: of the known columns.
         naive_errors: for each series and target what MASE is in, standardised.
+        static: for each series what the static columns hold, as text.
     """
 
     columns: Columns
@@ -37,11 +40,18 @@ class Facts:
     scalings: dict[str, Scaling]
     known_scaling: Scaling
     naive_errors: dict[str, list[float]]
+    static: dict[str, list[str]]
+
+    @cached_property
+    def static_coding(self) -> StaticCoding:
+        """How static columns are read."""
+        return learn_static(self.columns.static, self.static)
 
     @property
     def covariates(self) -> int:
         """Features that are known of every step."""
-        return (6 if self.grid.dated else 0) + 2 * len(self.columns.known)
+        calendar = 2 * len(self.grid.turns_s)
+        return calendar + 2 * len(self.columns.known) + self.static_coding.width
 
 
 def settings_of(folder: Path) -> ForecastingSettings:
@@ -73,6 +83,7 @@ def facts_of(folder: Path) -> Facts:
                 name: [np.nan if one is None else one for one in errors]
                 for name, errors in kept["naive_errors"].items()
             },
+            kept["static"],
         )
     except (KeyError, TypeError) as problem:
         raise CheckpointError(f"{folder / RECORD} is damaged: {problem}") from problem
@@ -98,7 +109,8 @@ def fingerprint(settings: ForecastingSettings) -> str:
     with open(settings.data, "rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
     names = ("time", "target", "series", "known", "horizon", "history", "frequency", "season")
-    names += ("validation_fraction", "test_fraction", "split", "model", "batch_size", "seed")
+    names += ("static", "combine", "validation_fraction", "test_fraction", "split", "model")
+    names += ("batch_size", "seed")
     read = [getattr(settings, name) for name in names]
     return hashlib.sha256(json.dumps([content, read]).encode()).hexdigest()
 
@@ -114,6 +126,7 @@ def _written(facts: Facts) -> dict[str, Any]:
             name: [None if np.isnan(one) else one for one in errors]
             for name, errors in facts.naive_errors.items()
         },
+        "static": facts.static,
     }
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ostinato.checkpoint import load_checkpoint, save_checkpoint
 from ostinato.data.forecasting.series import Series
-from ostinato.errors import CheckpointError, DataError
+from ostinato.errors import CheckpointError
 from ostinato.state import map_state, stack, tensors, unstack
 from ostinato.tasks.forecasting.data import prepare_all
 from ostinato.tasks.forecasting.folder import Facts
@@ -81,25 +81,6 @@ def go_on(
             _known_ahead(before, new),
         )
     return after
-
-
-def covariates_ahead(name: str, live: LiveSeries, facts: Facts, horizon: int):
-    """(horizon, covariates) of the steps to come.
-
-    Raises:
-        DataError: a known column is not known that far.
-    """
-    known = live.known_ahead[:horizon]
-    columns = facts.columns.known
-    if columns and (len(known) < horizon or np.isnan(known).any()):
-        of = f" of series {name!r}" if name else ""
-        raise DataError(
-            f"a forecast needs {', '.join(columns)} of the {horizon} steps from "
-            f"{facts.grid.label(live.end)}{of} on: give rows for them, with the targets empty"
-        )
-    empty = np.zeros((0, len(facts.columns.targets)), dtype=np.float32)
-    ahead = Series(name, live.end, empty, known)
-    return prepare_all({name: ahead}, facts, horizon)[name].covariates
 
 
 def save_live(folder: Path, live: Mapping[str, LiveSeries], weights: str) -> None:

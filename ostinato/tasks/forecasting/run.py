@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ostinato.data.forecasting.series import to_series
-from ostinato.data.forecasting.table import read_table
+from ostinato.data.forecasting.table import read_further
 from ostinato.errors import DataError, SettingsError
 from ostinato.tasks.forecasting.data import read_data
 from ostinato.tasks.forecasting.evaluation import backtest
 from ostinato.tasks.forecasting.every_window import judge_every_window
 from ostinato.tasks.forecasting.folder import facts_of
+from ostinato.tasks.forecasting.future import covariates_ahead, with_future
 from ostinato.tasks.forecasting.live import (
     LiveSeries,
     begin,
-    covariates_ahead,
     go_on,
     load_live,
     save_live,
@@ -82,18 +82,24 @@ class ForecastingRun:
         """Where the picture of the losses lies."""
         return self.folder / "figures" / "loss.png"
 
-    def forecast(self, data: Path | str | None = None, *, seed: int = 0) -> list[SeriesForecast]:
+    def forecast(
+        self, data: Path | str | None = None, *, future: Path | str | None = None, seed: int = 0
+    ) -> list[SeriesForecast]:
         """The steps after the last row of each series.
 
         Args:
             data: a table with the columns of the run's own, read from its first row. None: the
                 run's own with all that was appended since, of which only the state is read.
+            future: a table of the steps to come with the known columns. None: these are in rows
+                whose targets are empty, or there are none.
             seed: the same one draws the same paths.
 
         Raises:
             DataError: something in the table, or known columns of the future that are missing.
         """
         live = self.live() if data is None else self._read(data)
+        if future is not None:
+            live = with_future(live, self.facts, future)
         return self._after(live, seed)
 
     def append(self, data: Path | str, *, seed: int = 0) -> list[SeriesForecast]:
@@ -112,10 +118,10 @@ class ForecastingRun:
         live = self.live()
         grid = self.facts.grid
         after = {
-            name: (grid.stamp(one.end - 1), f"the last row read, {grid.label(one.end - 1)}")
+            name: (grid.last_stamp(one.end - 1), f"the last row read, {grid.label(one.end - 1)}")
             for name, one in live.items()
         }
-        table = read_table(data, self.facts.columns, after=after)
+        table = read_further(data, self.facts.columns, self.facts.static, after=after)
         starts = {name: one.end for name, one in live.items()}
         new = to_series(table, grid, starts=starts)
         live = go_on(self.network, self.facts, live, new, self.settings.horizon)
@@ -171,7 +177,7 @@ class ForecastingRun:
         return live
 
     def _read(self, data: Path | str) -> dict[str, LiveSeries]:
-        table = read_table(data, self.facts.columns)
+        table = read_further(data, self.facts.columns, self.facts.static)
         if table.has_stamps and table.dated != self.facts.grid.dated:
             raise DataError(f"{table.name}: its time stamps are not of the kind of the run's")
         series = to_series(table, self.facts.grid)

@@ -37,8 +37,8 @@ class ForecastingSettings(TrainingSettings):
     """Training of a forecaster: the table, its columns, the horizon and the model."""
 
     data: Path = Field(
-        description="CSV file whose first row names the columns, sorted by time. Several series "
-        "in it stand one below the other, and --series names them."
+        description="CSV, TSV or Parquet file whose first row names the columns, sorted by time. "
+        "Several series in it stand one below the other, and --series names them."
     )
     time: str | None = Field(
         None,
@@ -56,6 +56,11 @@ class ForecastingSettings(TrainingSettings):
         description="Columns whose future is known, as holidays; a forecast needs rows for it, "
         "their targets empty.",
     )
+    static: ColumnTuple = Field(
+        (),
+        description="Columns that are constant in each series, as a region or a size: numbers, or "
+        "words, of which each is a feature.",
+    )
     horizon: PositiveInteger = Field(description="Steps to forecast.")
     history: PositiveInteger | None = Field(
         None,
@@ -67,6 +72,11 @@ class ForecastingSettings(TrainingSettings):
         None,
         description="A step, as 10min, 1h, 1d, 1w, 1mo. None: the most frequent distance of two "
         "rows; steps without a row are missing values.",
+    )
+    combine: Literal["mean", "sum", "last"] | None = Field(
+        None,
+        description="How several rows within one step of --frequency become one. None: every time "
+        "stamp must be a step, and no two the same.",
     )
     season: PositiveInteger | None = Field(
         None,
@@ -139,6 +149,10 @@ class ForecastingSettings(TrainingSettings):
                 "validation_fraction and test_fraction together must leave a part to train on"
             )
         self._refuse_options_of_another_model()
+        if self.combine is not None and self.frequency is None:
+            raise ValueError("combine needs frequency: which rows are of one step")
+        if self.static and self.series is None:
+            raise ValueError("static columns tell series apart: give series, too")
         if self.initial_weights is not None:
             raise ValueError("initial_weights is not for forecasting yet: scales are of one table")
         return self

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ostinato.data.forecasting.columns import Columns
 from ostinato.data.forecasting.series import first_grid, to_series
 from ostinato.data.forecasting.splits import scaling_of, split_by_time
-from ostinato.data.forecasting.table import Columns, read_table
+from ostinato.data.forecasting.table import read_table
 from ostinato.errors import DataError
 
 

@@ -1,0 +1,93 @@
+"""Which column of a table is what."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ostinato.data.forecasting.time_stamps import parse_stamp
+from ostinato.errors import DataError
+from ostinato.names import nearest
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which column is what.
+
+    Args:
+        time: with the time stamps. None: the first column if its first value is a date, else there
+            are none, and every row is one step.
+        targets: to be forecast. Empty: all that are nothing else.
+        series: with the name of the series that a row belongs to. None: there is one series.
+        known: whose future is known.
+        static: that hold the same in all rows of a series.
+    """
+
+    time: str | None = None
+    targets: tuple[str, ...] = ()
+    series: str | None = None
+    known: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+
+
+def resolve_columns(
+    columns: Columns, header: Sequence[str], first: Sequence[str], name: str
+) -> Columns:
+    """The columns with what was left open filled in from the header and the first row.
+
+    Args:
+        columns: as asked for.
+        header: the names in the file.
+        first: the first row.
+        name: of the file, for messages.
+
+    Raises:
+        DataError: no such column; names the nearest. One column as two things.
+    """
+    check_header(columns, header, name)
+    used = [one for one in (columns.time, columns.series) if one is not None]
+    used += [*columns.targets, *columns.known, *columns.static]
+    twice = [one for one in used if used.count(one) > 1]
+    if twice:
+        raise DataError(f"{name}: column {twice[0]!r} cannot be two things at once")
+    time = columns.time
+    if time is None and header[0] not in used and _is_date(first[0]):
+        time = header[0]
+    others = (time, columns.series, *columns.known, *columns.static)
+    targets = columns.targets or tuple(one for one in header if one not in others)
+    if not targets:
+        raise DataError(f"{name} has no column left to forecast")
+    return Columns(time, targets, columns.series, columns.known, columns.static)
+
+
+def check_header(columns: Columns, header: Sequence[str], name: str) -> None:
+    """Every column asked for is in the header, and no name stands there twice.
+
+    Raises:
+        DataError: names the option, and the nearest name.
+    """
+    twice = [one for one in header if header.count(one) > 1]
+    if twice:
+        raise DataError(f"{name}: the header names the column {twice[0]!r} twice")
+    for option, wanted in (
+        ("--time", (columns.time,)),
+        ("--series", (columns.series,)),
+        ("--target", columns.targets),
+        ("--known", columns.known),
+        ("--static", columns.static),
+    ):
+        for column in wanted:
+            if column is not None and column not in header:
+                raise DataError(
+                    f"{name} has no column {column!r} ({option}); it has {_told(header)}"
+                    + nearest(column, header)
+                )
+
+
+def _told(header: Sequence[str]) -> str:
+    return ", ".join(header[:20]) + (f" and {len(header) - 20} more" if len(header) > 20 else "")
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return parse_stamp(text)[1]
+    except (ValueError, OverflowError):
+        return False

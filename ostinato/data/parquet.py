@@ -1,0 +1,89 @@
+"""Parquet files, read row by row as the text that a CSV file would hold.
+
+So that a table means the same in either form: dates in ISO 8601 (UTC where they have a zone),
+truths as 1 and 0, nothing where a value is missing.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ostinato.errors import DataError, missing_extra
+
+SUFFIXES = (".parquet", ".pq")
+_ROWS_AT_ONCE = 1 << 16
+
+
+def is_parquet(path: Path | str) -> bool:
+    """Whether the name says that a file is Parquet."""
+    return str(path).lower().endswith(SUFFIXES)
+
+
+class ParquetTable:
+    """A Parquet file.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        DataError: there is no such file, or it is no Parquet.
+        MissingExtraError: polars is not installed.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        polars = _polars()
+        if not Path(path).is_file():
+            raise DataError(f"there is no file {path} (looked in {Path.cwd()})")
+        self.name = str(path)
+        try:
+            self._types = dict(polars.read_parquet_schema(path))
+        except (polars.exceptions.PolarsError, OSError) as problem:
+            raise DataError(f"{path} is no Parquet file that can be read: {problem}") from None
+
+    @property
+    def columns(self) -> list[str]:
+        """Their names."""
+        return list(self._types)
+
+    def rows(self, columns: Sequence[str] | None = None) -> Iterator[tuple[int, list[str]]]:
+        """Each row's number, from 1, and its cells as text; memory holds some rows at a time.
+
+        Args:
+            columns: which; None: all.
+
+        Raises:
+            DataError: a column of lists or of other things that are no text.
+        """
+        polars = _polars()
+        names = self.columns if columns is None else columns
+        wanted = [_as_text(polars, self.name, name, self._types[name]) for name in names]
+        lazy = polars.scan_parquet(self.name)
+        for first in itertools.count(0, _ROWS_AT_ONCE):
+            piece = lazy.slice(first, _ROWS_AT_ONCE).select(wanted).collect()
+            for number, row in enumerate(piece.iter_rows(), start=first + 1):
+                yield number, list(row)
+            if piece.height < _ROWS_AT_ONCE:
+                return
+
+
+def _as_text(polars: Any, file: str, name: str, kind: Any) -> Any:
+    """The expression that makes a column text."""
+    column = polars.col(name)
+    if kind.is_nested() or kind in (polars.Binary, polars.Object):
+        raise DataError(f"{file}, column {name!r} holds {kind}, and numbers or texts are expected")
+    if kind == polars.Boolean:
+        column = column.cast(polars.Int8)
+    if isinstance(kind, polars.Datetime):
+        if kind.time_zone is not None:
+            column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        column = column.dt.to_string("%Y-%m-%d %H:%M:%S%.f")
+    return column.cast(polars.String).fill_null("")
+
+
+def _polars() -> Any:
+    try:
+        import polars
+    except ImportError as problem:
+        raise missing_extra("polars", "tables") from problem
+    return polars
