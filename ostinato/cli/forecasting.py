@@ -1,18 +1,21 @@
 """`ostinato train forecasting`, `forecast`, `append` and `backtest`; `resume` and `evaluate`."""
 
-import csv
-import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from pydantic import Field
 
 from ostinato.cli.evaluate import EvaluateArguments, print_json
+from ostinato.cli.forecasting_output import (
+    print_every_window,
+    print_figures,
+    write_forecasts,
+    write_scores,
+)
 from ostinato.cli.parsing import RunFolder, defaults_from_config, parse
 from ostinato.cli.processes import is_first_process
-from ostinato.cli.tables import empty_table, print_table
 from ostinato.cli.tasks_of_runs import refuse_options
 from ostinato.cli.train import ResumeArguments
 from ostinato.cli.trainings import print_best, print_places, settings_of_seeds
@@ -21,11 +24,11 @@ from ostinato.tasks.forecasting.settings import ForecastingSettings
 from ostinato.tasks.settings import CheckedModel
 
 if TYPE_CHECKING:
-    from ostinato.tasks.forecasting.run import SeriesForecast
+    from ostinato.tasks.forecasting.series_forecast import SeriesForecast
     from ostinato.tasks.forecasting.task import ForecastingRun
 
 RowsFile = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
-_BASELINES = {"last_value": "last value", "seasonal_naive": "seasonal naive"}
+_Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 _WINDOWS = 50
 
 
@@ -50,6 +53,11 @@ class ForecastOutput(CheckedModel):
     )
     output: Path | None = Field(
         None, description="CSV file to write the forecast to. None: standard output."
+    )
+    conformal: _Flag = Field(
+        False,
+        description="Shift the quantiles by what they were off by on the validation part; the "
+        "first time this is computed, then kept with the run.",
     )
     seed: int = Field(0, ge=0, description="The same seed draws the same paths.")
     device: Literal["auto", "cpu", "cuda"] = Field(
@@ -80,6 +88,12 @@ class AppendArguments(ForecastOutput):
     rows: RowsFile = Field(
         description="New rows below a header with the run's columns; - for standard input."
     )
+    scores: Path | None = Field(
+        None,
+        description="CSV file for how strange each new value was, of a model that expects it: "
+        "series, time, target, value, expected, tail_probability (of a value as far out, on "
+        "either side) and nats. None: not computed.",
+    )
 
 
 class BacktestArguments(CheckedModel):
@@ -89,13 +103,21 @@ class BacktestArguments(CheckedModel):
     windows: int = Field(
         _WINDOWS, gt=0, description="Forecasts of each series, spread over its test part."
     )
-    every_window: Annotated[bool, tyro.conf.FlagCreatePairsOff] = Field(
+    conformal: _Flag = Field(
+        False, description="Tell the coverage of calibrated quantiles beside that of the others."
+    )
+    every_window: _Flag = Field(
         False,
         description="Instead: MSE and MAE from every row of the test part, as published tables "
         "have them.",
     )
     figure: Path | None = Field(
         None, description="PNG file of the last forecast beside what came. None: no picture."
+    )
+    figures: Path | None = Field(
+        None,
+        description="Folder for pictures: forecasts beside what came, the error at each step "
+        "ahead, nominal against true coverage. None: none.",
     )
     json_line: Annotated[bool, tyro.conf.arg(name="json"), tyro.conf.FlagCreatePairsOff] = Field(
         False, description="Print one line of JSON and nothing else on standard output."
@@ -147,7 +169,13 @@ def append(arguments: list[str]) -> None:
     )
     _refuse_figure(options.figure)
     run = _load(options.run, options.device)
-    _tell(run, run.append(options.rows, seed=options.seed), options)
+    if options.scores is None:
+        found = run.append(options.rows, seed=options.seed)
+    else:
+        found, scores = run.append_scored(options.rows, seed=options.seed)
+        write_scores(scores, options.scores)
+        print(f"scores: {options.scores}", file=sys.stderr)
+    _tell(run, found, options)
 
 
 def backtest(arguments: list[str]) -> None:
@@ -157,15 +185,18 @@ def backtest(arguments: list[str]) -> None:
         arguments,
         command="backtest",
         description="Forecast from places of the test part and compare with what came, beside the "
-        "last value and the seasonal naive forecast.",
+        "last value, the seasonal naive forecast and exponential smoothing.",
     )
     _refuse_figure(options.figure)
     if options.every_window:
-        if options.figure is not None or options.windows != _WINDOWS:
-            raise SettingsError("--every-window takes all windows and draws none of them")
+        drawn = options.figure is not None or options.figures is not None
+        if drawn or options.conformal or options.windows != _WINDOWS:
+            raise SettingsError(
+                "--every-window takes all windows, draws none of them and calibrates nothing"
+            )
         _judge_every_window(options.run, options.device, options.json_line)
     else:
-        _judge(options.run, options.device, options.windows, options.figure, options.json_line)
+        _judge(options)
 
 
 def resume_forecasting(options: ResumeArguments) -> None:
@@ -189,20 +220,28 @@ def resume_forecasting(options: ResumeArguments) -> None:
 def evaluate_forecasting(options: EvaluateArguments) -> None:
     """The same as `backtest`."""
     refuse_options(options, "forecasting", "cell", "part", "data")
-    _judge(options.run, options.device, _WINDOWS, None, options.json_line)
+    settings = {"run": options.run, "device": options.device, "json_line": options.json_line}
+    _judge(BacktestArguments(**settings))
 
 
-def _judge(run: Path, device: str, windows: int, figure: Path | None, json_line: bool) -> None:
+def _judge(options: BacktestArguments) -> None:
     from ostinato.cli.progress import watch_run
 
     with watch_run("value") as observer:
-        figures = _load(run, device).backtest(windows=windows, figure=figure, observer=observer)
-    if json_line:
+        figures = _load(options.run, options.device).backtest(
+            windows=options.windows,
+            conformal=options.conformal,
+            figure=options.figure,
+            figures=options.figures,
+            observer=observer,
+        )
+    if options.json_line:
         print_json(figures)
     else:
-        _print_figures(figures)
-    if figure is not None:
-        print(f"picture: {figure}", file=sys.stderr)
+        print_figures(figures)
+    for what, place in (("picture", options.figure), ("pictures", options.figures)):
+        if place is not None:
+            print(f"{what}: {place}", file=sys.stderr)
 
 
 def _judge_every_window(run: Path, device: str, json_line: bool) -> None:
@@ -213,29 +252,7 @@ def _judge_every_window(run: Path, device: str, json_line: bool) -> None:
     if json_line:
         print_json(figures)
         return
-    table = empty_table("forecast", "MSE", "MAE")
-    named = {"this run": figures} | {words: figures[name] for name, words in _BASELINES.items()}
-    for words, own in named.items():
-        table.add_row(words, f"{own['mse']:.4f}", f"{own['mae']:.4f}")
-    print_table(table)
-    print(
-        f"all {figures['windows']:,} windows of {figures['horizon']} steps in the test part; of "
-        "values standardised on the training part"
-    )
-
-
-def _print_figures(figures: dict[str, Any]) -> None:
-    table = empty_table("forecast", "MSE", "MAE", "MASE", "CRPS", "coverage")
-    named = {"this run": figures} | {words: figures[name] for name, words in _BASELINES.items()}
-    for words, own in named.items():
-        cells = [own[name] for name in ("mse", "mae", "mase", "crps")]
-        share = "-" if own["coverage"] is None else f"{own['coverage']:.1%}"
-        table.add_row(words, *("-" if one is None else f"{one:.4f}" for one in cells), share)
-    print_table(table)
-    print(
-        f"{figures['windows']:,} forecasts of {figures['horizon']} steps from the test part; MSE, "
-        "MAE and CRPS of values standardised on the training part"
-    )
+    print_every_window(figures)
 
 
 def _refuse_figure(figure: Path | None) -> None:
@@ -250,29 +267,17 @@ def _load(run: Path, device: str) -> "ForecastingRun":
 
 
 def _tell(run: "ForecastingRun", found: "list[SeriesForecast]", options: ForecastOutput) -> None:
+    if options.conformal:
+        found = run.calibrated(found)
     if options.output is None:
-        _write(run, found, sys.stdout)
+        write_forecasts(run.settings.quantiles, found, sys.stdout)
     else:
         with open(options.output, "w", newline="", encoding="utf-8") as file:
-            _write(run, found, file)
+            write_forecasts(run.settings.quantiles, found, file)
         print(f"forecast: {options.output}", file=sys.stderr)
     if options.figure is not None:
         run.draw(found, options.figure)
         print(f"picture: {options.figure}", file=sys.stderr)
-
-
-def _write(run: "ForecastingRun", found: "list[SeriesForecast]", file: Any) -> None:
-    """A row a value: series, time, target, mean, quantiles (empty where points are forecast)."""
-    levels = run.settings.quantiles
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["series", "time", "target", "mean", *(f"q{level:g}" for level in levels)])
-    for one in found:
-        mean, quantiles = one.mean, one.quantiles(levels)
-        for step, time in enumerate(one.times):
-            for place, target in enumerate(one.targets):
-                numbers = [mean[step, place], *quantiles[:, step, place]]
-                written = ["" if math.isnan(one) else f"{one:.7g}" for one in numbers]
-                writer.writerow([one.series, time, target, *written])
 
 
 def _describe_best(best: dict[str, float]) -> str:

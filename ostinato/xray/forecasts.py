@@ -14,11 +14,16 @@ _HISTORY, _FORECAST, _TRUTH = "#444444", "#2f5aa8", "#c0502d"
 
 
 class Fan(NamedTuple):
-    """One panel: `history` (time,), `paths` (paths, horizon), `truth` (horizon,) or None."""
+    """One panel.
+
+    `history` (time,); `edges` (quantiles, horizon), NaN where points were forecast; `centre`
+    (horizon,); `truth` (horizon,) or None.
+    """
 
     title: str
     history: NDArray[Any]
-    paths: NDArray[Any]
+    edges: NDArray[Any]
+    centre: NDArray[Any]
     truth: NDArray[Any] | None
 
 
@@ -55,22 +60,22 @@ def plot_forecasts(fans: Sequence[Fan], quantiles: Sequence[float]) -> Any:
 
 
 def _plot_fan(axes: Any, fan: Fan, quantiles: Sequence[float]) -> None:
-    horizon = fan.paths.shape[1]
+    horizon = len(fan.centre)
     ahead = np.arange(1, horizon + 1)
     axes.plot(np.arange(1 - len(fan.history), 1), fan.history, color=_HISTORY, lw=1.1)
-    edges = np.quantile(fan.paths, quantiles, axis=0)
-    for inwards in range(len(quantiles) // 2):
+    bands = 0 if np.isnan(fan.edges).all() else len(quantiles) // 2
+    for inwards in range(bands):
         low, high = quantiles[inwards], quantiles[-1 - inwards]
         axes.fill_between(
             ahead,
-            edges[inwards],
-            edges[-1 - inwards],
+            fan.edges[inwards],
+            fan.edges[-1 - inwards],
             color=_FORECAST,
             alpha=0.22,
             lw=0,
             label=f"{low:g} to {high:g}",
         )
-    axes.plot(ahead, np.median(fan.paths, 0), color=_FORECAST, lw=1.5, label="forecast (median)")
+    axes.plot(ahead, fan.centre, color=_FORECAST, lw=1.5, label="forecast")
     if fan.truth is not None:
         axes.plot(ahead[: len(fan.truth)], fan.truth, color=_TRUTH, lw=1.2, label="what came")
     axes.axvline(0.5, color="#999999", lw=0.8, ls=":")

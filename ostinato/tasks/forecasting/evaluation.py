@@ -1,13 +1,20 @@
 """How well a forecaster forecasts, beside forecasts that cost nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ostinato.data.forecasting.baselines import errors_in_training, last_value, seasonal_naive
+from ostinato.data.forecasting.baseline_forecasts import (
+    BASELINES,
+    baseline_forecasts,
+    missing_baselines,
+)
+from ostinato.data.forecasting.by_step import StepJudge
+from ostinato.data.forecasting.conformal import shifted
+from ostinato.data.forecasting.intervals import IntervalJudge
 from ostinato.data.forecasting.judging import Judge
 from ostinato.data.forecasting.prepared import PreparedSeries
 from ostinato.errors import DataError
@@ -17,11 +24,12 @@ from ostinato.tasks.forecasting.reading import Forecaster, draw_paths, read_on
 from ostinato.tasks.forecasting.settings import ForecastingSettings
 
 Told = Callable[[int, int], None]
+_MOST_SHOWN = 4
 
 
 @dataclass(frozen=True)
 class BacktestWindow:
-    """One forecast of a backtest, in the units of the table.
+    """One forecast of a backtest, standardised.
 
     Args:
         series: its name.
@@ -34,15 +42,33 @@ class BacktestWindow:
     paths: NDArray[np.float64]
 
 
+@dataclass
+class Backtest:
+    """What came of forecasts from the test part.
+
+    Args:
+        figures: see `judging`; those of each baseline under its name, None where it is missing.
+        by_step: of the run, under "", and of each baseline.
+        shown: the last forecast of some series.
+        missing: why a baseline is missing, by its name.
+    """
+
+    figures: dict[str, Any]
+    by_step: dict[str, StepJudge]
+    shown: list[BacktestWindow]
+    missing: dict[str, str]
+
+
 def backtest(
     model: Forecaster,
     data: ForecastData,
     settings: ForecastingSettings,
     *,
     windows: int,
+    shifts: Mapping[str, NDArray[np.float64]] | None = None,
     seed: int = 0,
     told: Told | None = None,
-) -> tuple[dict[str, Any], BacktestWindow]:
+) -> Backtest:
     """Forecast from places of the test part, and compare with what came and with the baselines.
 
     Every forecast knows all rows before it and none after.
@@ -52,48 +78,54 @@ def backtest(
         data: the run's own table.
         settings: of the run.
         windows: forecasts of each series, spread evenly over its test part; at most one a row.
+        shifts: of the quantiles, from `calibrate`: the coverage with them is told, too. None: not.
         seed: where the paths come from.
         told: called with the forecasts done and those in all.
-
-    Returns:
-        The figures (see `judging`), the same of each baseline under its name, and the last forecast
-        of the first series.
 
     Raises:
         DataError: no test part holds a whole horizon.
     """
     season, horizon = data.facts.season, settings.horizon
-    baselines = {"last_value": last_value, "seasonal_naive": seasonal_naive(season)}
-    judges = {name: Judge(settings.quantiles) for name in ("", *baselines)}
     origins = {name: origins_of(data, name, horizon, windows) for name in data.series}
-    total, done, shown = sum(map(len, origins.values())), 0, None
+    total, done = sum(map(len, origins.values())), 0
     if total == 0:
         raise DataError(
             f"no test part holds {horizon} steps with a value: set --test-fraction higher, or "
             "--horizon lower"
         )
+    missing = missing_baselines()
+    labels = [label for label in ("", *BASELINES) if label not in missing]
+    judges = {label: Judge(settings.quantiles) for label in labels}
+    by_step = {label: StepJudge(horizon) for label in labels}
+    intervals, shown = IntervalJudge(), []
     for name, one in data.prepared(settings).items():
-        if len(origins[name]) == 0:
+        rows = origins[name]
+        if len(rows) == 0:
             continue
         whole = np.where(one.seen, one.values, np.nan).astype(np.float64)
         naive = np.array(data.facts.naive_errors[name])
-        truths = [whole[row : row + horizon] for row in origins[name]]
-        paths = forecasts_from(model, one, origins[name], settings, seed)
-        for path, truth in zip(paths, truths, strict=True):
-            judges[""].add(path, truth, naive)
-        training = whole[: data.parts[name].train_end]
-        for label, baseline in baselines.items():
-            errors = errors_in_training(baseline, training, season, horizon)
-            for row, truth in zip(origins[name], truths, strict=True):
-                point = baseline(whole[:row], horizon)
-                judges[label].add(_around(point, errors), truth, naive)
-        shown = shown or BacktestWindow(name, int(origins[name][-1]), _units(paths[-1], data, name))
-        done += len(paths)
+        train_end = data.parts[name].train_end
+        paths = forecasts_from(model, one, rows, settings, seed)
+        beside = baseline_forecasts(whole, train_end, rows, season, horizon)
+        for number, row in enumerate(rows):
+            truth = whole[row : row + horizon]
+            made = {"": paths[number]} | {label: of(number) for label, of in beside.items()}
+            for label, own in made.items():
+                judges[label].add(own, truth, naive)
+                by_step[label].add(own, truth)
+            if shifts is not None:
+                quantiles = np.quantile(paths[number], settings.quantiles, axis=0)
+                intervals.add(quantiles, shifted(quantiles, shifts[name]), truth)
+        if len(shown) < _MOST_SHOWN:
+            shown.append(BacktestWindow(name, int(rows[-1]), paths[-1]))
+        done += len(rows)
         if told is not None:
             told(done, total)
-    assert shown is not None
-    figures = {label: judge.figures() for label, judge in judges.items()}
-    return {**figures.pop(""), **figures, "windows": total, "horizon": horizon}, shown
+    figures: dict[str, Any] = {label: judge.figures() for label, judge in judges.items()}
+    figures = {**figures.pop(""), **figures, **dict.fromkeys(missing)}
+    if shifts is not None:
+        figures["conformal"] = intervals.figures()
+    return Backtest({**figures, "windows": total, "horizon": horizon}, by_step, shown, missing)
 
 
 def origins_of(data: ForecastData, name: str, horizon: int, windows: int) -> NDArray[np.int64]:
@@ -120,16 +152,3 @@ def forecasts_from(
         read = int(row)
     ahead = np.stack([series.covariates[row : row + settings.horizon] for row in origins])
     return draw_paths(model, stack(states), ahead, settings.samples, seed).astype(np.float64)
-
-
-def _around(point: NDArray[np.float64], errors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Paths of a baseline: its forecast with the errors of training, each to either side.
-
-    Mean and median stay the forecast itself, so that MSE and MAE are those of the point.
-    """
-    return point + np.concatenate([errors, -errors])
-
-
-def _units(paths: NDArray[np.float64], data: ForecastData, name: str) -> NDArray[np.float64]:
-    scaling = data.facts.scalings[name]
-    return paths * scaling.scale + scaling.location

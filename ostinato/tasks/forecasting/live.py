@@ -4,7 +4,7 @@ RUN/live is a checkpoint of it: the model's state after the last row of every se
 lies in time, the values of the last steps for pictures, and known columns of the steps to come.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from ostinato.errors import CheckpointError
 from ostinato.state import map_state, stack, tensors, unstack
 from ostinato.tasks.forecasting.data import prepare_all
 from ostinato.tasks.forecasting.folder import Facts
-from ostinato.tasks.forecasting.reading import AnyState, Forecaster, device_of, read_on
+from ostinato.tasks.forecasting.reading import AnyState, Forecaster, Heard, device_of, read_on
 
 LIVE = "live"
 
@@ -58,6 +58,8 @@ def go_on(
     live: Mapping[str, LiveSeries],
     series: Mapping[str, Series],
     horizon: int,
+    *,
+    told: Callable[[str], Heard] | None = None,
 ) -> dict[str, LiveSeries]:
     """Read the new rows of some series; the work does not depend on what was read before.
 
@@ -67,13 +69,15 @@ def go_on(
         live: where every series stands.
         series: new rows; each begins at the step where its series ended.
         horizon: of the run.
+        told: for a series what hears of its rows, as in `read_on`. None: nothing does.
     """
     prepared = prepare_all(series, facts, horizon)
     kept = max(2 * facts.season, 3 * horizon)
     after = dict(live)
     for name, new in series.items():
         before = live[name]
-        state = read_on(model, prepared[name], 0, len(new.values), before.state)
+        hears = None if told is None else told(name)
+        state = read_on(model, prepared[name], 0, len(new.values), before.state, hears)
         after[name] = LiveSeries(
             state,
             new.end,

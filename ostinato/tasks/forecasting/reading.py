@@ -15,6 +15,7 @@ from ostinato.state import select
 
 Forecaster = AutoregressiveForecaster | WindowedForecaster
 AnyState = ForecastState | WindowState
+Heard = Callable[[Tensor, Tensor, Tensor], None]
 
 _PIECE = 2048
 """Steps read at once: what bounds the memory."""
@@ -29,7 +30,7 @@ def read_on(
     start: int,
     stop: int,
     state: Any,
-    told: Callable[[Tensor, Tensor, Tensor], None] | None = None,
+    told: Heard | None = None,
 ) -> Any:
     """The state after the rows [start, stop) of one series.
 

@@ -1,15 +1,15 @@
 """A trained forecaster with its folder: it forecasts, reads on, and is judged."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ostinato.data.forecasting.series import to_series
 from ostinato.data.forecasting.table import read_further
-from ostinato.errors import DataError, SettingsError
+from ostinato.errors import DataError
+from ostinato.tasks.forecasting.calibration import Shifts, calibrate, load_shifts, save_shifts
 from ostinato.tasks.forecasting.data import read_data
 from ostinato.tasks.forecasting.evaluation import backtest
 from ostinato.tasks.forecasting.every_window import judge_every_window
@@ -22,42 +22,12 @@ from ostinato.tasks.forecasting.live import (
     load_live,
     save_live,
 )
+from ostinato.tasks.forecasting.pictures import backtest_forecasts, draw, draw_backtest
 from ostinato.tasks.forecasting.reading import Forecaster, draw_paths
+from ostinato.tasks.forecasting.scores import ScoredValue, Scores
+from ostinato.tasks.forecasting.series_forecast import SeriesForecast
 from ostinato.tasks.forecasting.settings import ForecastingSettings
 from ostinato.training import Journal, Observer
-from ostinato.xray.forecasts import Fan, draw_forecasts
-
-_MOST_DRAWN = 4
-
-
-@dataclass(frozen=True)
-class SeriesForecast:
-    """The forecast of one series, in the units of the table.
-
-    Args:
-        series: its name, empty where there is only one.
-        times: time stamps of the steps.
-        targets: names of the columns.
-        paths: (samples, horizon, targets), equally likely.
-        history: (time, targets), the last values before.
-    """
-
-    series: str
-    times: list[str]
-    targets: tuple[str, ...]
-    paths: NDArray[np.float64]
-    history: NDArray[np.float32]
-
-    @property
-    def mean(self) -> NDArray[np.float64]:
-        """(horizon, targets)."""
-        return self.paths.mean(0)
-
-    def quantiles(self, levels: tuple[float, ...]) -> NDArray[np.float64]:
-        """(levels, horizon, targets); NaN where points were forecast."""
-        if len(self.paths) == 1:
-            return np.full((len(levels), *self.paths.shape[1:]), np.nan)
-        return np.quantile(self.paths, levels, axis=0)
 
 
 class ForecastingRun:
@@ -115,43 +85,76 @@ class ForecastingRun:
         Raises:
             DataError: something in the rows; they must come after the last one that was read.
         """
-        live = self.live()
-        grid = self.facts.grid
-        after = {
-            name: (grid.last_stamp(one.end - 1), f"the last row read, {grid.label(one.end - 1)}")
-            for name, one in live.items()
-        }
-        table = read_further(data, self.facts.columns, self.facts.static, after=after)
-        starts = {name: one.end for name, one in live.items()}
-        new = to_series(table, grid, starts=starts)
-        live = go_on(self.network, self.facts, live, new, self.settings.horizon)
-        forecasts = self._after({name: live[name] for name in new}, seed)
-        save_live(self.folder, live, self._weights())
-        return forecasts
+        return self._append(data, seed, None)
+
+    def append_scored(
+        self, data: Path | str, *, seed: int = 0
+    ) -> tuple[list[SeriesForecast], list[ScoredValue]]:
+        """The same as `append`, and how strange each new value was when it came.
+
+        Raises:
+            SettingsError: the model is not autoregressive.
+        """
+        hearers: list[Scores] = []
+        forecasts = self._append(data, seed, hearers)
+        return forecasts, [value for one in hearers for value in one.values]
 
     def backtest(
         self,
         *,
         windows: int = 50,
+        conformal: bool = False,
         figure: Path | None = None,
+        figures: Path | None = None,
         observer: Observer | None = None,
     ) -> dict[str, Any]:
-        """Figures of forecasts from places of the test part; see `forecasting_evaluation`.
+        """Figures of forecasts from places of the test part; see `evaluation`.
 
         Args:
             windows: forecasts of each series.
+            conformal: tell the coverage of calibrated quantiles, too.
             figure: PNG file for the last forecast of the first series, beside what came.
+            figures: folder for forecast.png, by-step.png and coverage.png.
             observer: hears how far it is; None: nobody does.
         """
         data = read_data(self.settings)
         told = (observer or Observer()).evaluated
-        figures, shown = backtest(self.network, data, self.settings, windows=windows, told=told)
+        shifts = self.shifts(observer=observer) if conformal else None
+        found = backtest(
+            self.network, data, self.settings, windows=windows, shifts=shifts, told=told
+        )
+        shown, truths = backtest_forecasts(found.shown, data, shifts, self._kept)
+        levels = self.settings.quantiles
         if figure is not None:
-            values = data.series[shown.series].values
-            history = values[max(0, shown.row - self._kept) : shown.row]
-            truth = values[shown.row : shown.row + self.settings.horizon]
-            self._draw([self._shown(shown.series, shown.paths, history)], figure, truth)
-        return figures
+            draw(shown[:1], levels, figure, truths[:1])
+        if figures is not None:
+            draw(shown, levels, figures / "forecast.png", truths)
+            draw_backtest(found, figures)
+        return found.figures
+
+    def shifts(self, *, observer: Observer | None = None) -> Shifts:
+        """The shifts that calibrate the quantiles; computed once, then kept in the run's folder.
+
+        Args:
+            observer: hears how far it is; None: nobody does.
+
+        Raises:
+            DataError: the validation part is too short for it.
+        """
+        shifts = load_shifts(self.folder, self._weights())
+        if shifts is None:
+            told = (observer or Observer()).evaluated
+            shifts = calibrate(self.network, read_data(self.settings), self.settings, told=told)
+            save_shifts(self.folder, shifts, self._weights())
+        return shifts
+
+    def calibrated(self, forecasts: list[SeriesForecast]) -> list[SeriesForecast]:
+        """Forecasts whose quantiles are calibrated; see `shifts`."""
+        shifts = self.shifts()
+        return [
+            replace(one, shifts=shifts[one.series] * self.facts.scalings[one.series].scale)
+            for one in forecasts
+        ]
 
     def judge_every_window(self, *, observer: Observer | None = None) -> dict[str, Any]:
         """MSE and MAE over every window of the test part; see `every_window`.
@@ -164,7 +167,7 @@ class ForecastingRun:
 
     def draw(self, forecasts: list[SeriesForecast], picture: Path) -> None:
         """Draw forecasts after their history; of many, the first four panels."""
-        self._draw(forecasts, picture, None)
+        draw(forecasts, self.settings.quantiles, picture)
 
     def live(self) -> dict[str, LiveSeries]:
         """Where every series stands; the run's own table is read where nothing is kept yet."""
@@ -198,23 +201,35 @@ class ForecastingRun:
             found.append(SeriesForecast(name, times, facts.columns.targets, units, one.tail))
         return found
 
-    def _shown(self, name: str, paths: NDArray[np.float64], history: Any) -> SeriesForecast:
-        return SeriesForecast(name, [], self.facts.columns.targets, paths, history)
+    def _append(
+        self, data: Path | str, seed: int, hearers: list[Scores] | None
+    ) -> list[SeriesForecast]:
+        live = self.live()
+        grid = self.facts.grid
+        after = {
+            name: (grid.last_stamp(one.end - 1), f"the last row read, {grid.label(one.end - 1)}")
+            for name, one in live.items()
+        }
+        table = read_further(data, self.facts.columns, self.facts.static, after=after)
+        starts = {name: one.end for name, one in live.items()}
+        new = to_series(table, grid, starts=starts)
 
-    def _draw(self, forecasts: list[SeriesForecast], picture: Path, truth: Any) -> None:
-        if picture.suffix.lower() != ".png":
-            raise SettingsError(f"--figure writes PNG: name it OUT.png, not {picture.name}")
-        fans = [
-            Fan(
-                " ".join(part for part in (one.series, target) if part),
-                one.history[-self._kept :, place],
-                one.paths[:, :, place],
-                None if truth is None else truth[:, place],
-            )
-            for one in forecasts
-            for place, target in enumerate(one.targets)
-        ]
-        draw_forecasts(fans[:_MOST_DRAWN], self.settings.quantiles, picture)
+        def told(name: str) -> Scores:
+            assert hearers is not None
+            hearers.append(Scores(self.network, self.facts, name, new[name].start))
+            return hearers[-1]
+
+        live = go_on(
+            self.network,
+            self.facts,
+            live,
+            new,
+            self.settings.horizon,
+            told=None if hearers is None else told,
+        )
+        forecasts = self._after({name: live[name] for name in new}, seed)
+        save_live(self.folder, live, self._weights())
+        return forecasts
 
     @property
     def _kept(self) -> int:

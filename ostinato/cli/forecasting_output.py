@@ -1,0 +1,85 @@
+"""What the forecasting commands print and write."""
+
+import csv
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ostinato.cli.tables import empty_table, print_table
+
+if TYPE_CHECKING:
+    from ostinato.tasks.forecasting.scores import ScoredValue
+    from ostinato.tasks.forecasting.series_forecast import SeriesForecast
+
+_BASELINES = {"last_value": "last value", "seasonal_naive": "seasonal naive"}
+_SMOOTHING = {"exponential_smoothing": "exponential smoothing"}
+
+
+def print_figures(figures: dict[str, Any]) -> None:
+    """The table of a backtest, and what there is to say of it."""
+    table = empty_table("forecast", "MSE", "MAE", "MASE", "CRPS", "coverage")
+    named = {words: figures[name] for name, words in (_BASELINES | _SMOOTHING).items()}
+    for words, own in ({"this run": figures} | named).items():
+        if own is None:
+            table.add_row(words, *["-"] * 5)
+            continue
+        cells = [own[name] for name in ("mse", "mae", "mase", "crps")]
+        share = "-" if own["coverage"] is None else f"{own['coverage']:.1%}"
+        table.add_row(words, *("-" if one is None else f"{one:.4f}" for one in cells), share)
+    print_table(table)
+    print(
+        f"{figures['windows']:,} forecasts of {figures['horizon']} steps from the test part; MSE, "
+        "MAE and CRPS of values standardised on the training part"
+    )
+    if figures["exponential_smoothing"] is None:
+        print(
+            "exponential smoothing needs the package 'statsmodels', which is not installed: "
+            "pip install 'ostinato[baselines]'"
+        )
+    if "conformal" in figures:
+        own = figures["conformal"]
+        print(
+            f"calibrated on the validation part: coverage {own['coverage_before']:.1%} before, "
+            f"{own['coverage']:.1%} after; mean width {own['width_before']:.3f} before, "
+            f"{own['width']:.3f} after"
+        )
+
+
+def print_every_window(figures: dict[str, Any]) -> None:
+    """The table of all windows."""
+    table = empty_table("forecast", "MSE", "MAE")
+    named = {"this run": figures} | {words: figures[name] for name, words in _BASELINES.items()}
+    for words, own in named.items():
+        table.add_row(words, f"{own['mse']:.4f}", f"{own['mae']:.4f}")
+    print_table(table)
+    print(
+        f"all {figures['windows']:,} windows of {figures['horizon']} steps in the test part; of "
+        "values standardised on the training part"
+    )
+
+
+def write_forecasts(
+    levels: tuple[float, ...], found: "Sequence[SeriesForecast]", file: Any
+) -> None:
+    """A row a value: series, time, target, mean, quantiles (empty where points are forecast)."""
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["series", "time", "target", "mean", *(f"q{level:g}" for level in levels)])
+    for one in found:
+        mean, quantiles = one.mean, one.quantiles(levels)
+        for step, time in enumerate(one.times):
+            for place, target in enumerate(one.targets):
+                numbers = [mean[step, place], *quantiles[:, step, place]]
+                written = ["" if math.isnan(one) else f"{one:.7g}" for one in numbers]
+                writer.writerow([one.series, time, target, *written])
+
+
+def write_scores(scores: "Sequence[ScoredValue]", path: Path) -> None:
+    """A row a value that was seen."""
+    names = ("series", "time", "target", "value", "expected", "tail_probability", "nats")
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(names)
+        for one in scores:
+            cells = [getattr(one, name) for name in names]
+            writer.writerow([*cells[:3], *(f"{cell:.7g}" for cell in cells[3:])])
