@@ -110,6 +110,8 @@ class Pace:
         """What an evaluation counts."""
         if self.unit in ("sentence", "sample"):
             return f"{self.unit}s"
+        if self.unit in ("value", "horizon value"):
+            return "forecasts"
         return "points" if self.unit in ("pointer", "tour") else "tokens"
 
     @property

@@ -9,6 +9,7 @@ from torch.distributions import Distribution
 
 from ostinato.errors import SettingsError, ShapeError
 from ostinato.layers import RecurrentLayer
+from ostinato.models.input_decay import InputDecay
 from ostinato.models.predictive import PredictiveHead
 from ostinato.state import select
 
@@ -54,6 +55,9 @@ class AutoregressiveForecaster(nn.Module):
         distribution: "gaussian", "student-t", or "negative-binomial" for counts, which are read
             as log(1 + count).
         normalisation: "last": the net reads rises; "none": it reads levels.
+        decay: the last value seen counts the less the longer ago it was (`InputDecay`), to the
+            net and in the location; the net's own state may fade by the ages, which the layer
+            reads once more, as they are, after all else (`DecayedCell`).
 
     Raises:
         SettingsError: the layer reads both ways, or its input size does not fit.
@@ -71,6 +75,7 @@ class AutoregressiveForecaster(nn.Module):
         season: int = 1,
         distribution: str = "gaussian",
         normalisation: str = "last",
+        decay: bool = False,
     ) -> None:
         super().__init__()
         if normalisation not in ("last", "none"):
@@ -80,7 +85,7 @@ class AutoregressiveForecaster(nn.Module):
             )
         if layer.bidirectional:
             raise SettingsError("a forecaster cannot read both ways: the future is not there yet")
-        wanted = input_size_for(targets, covariates)
+        wanted = input_size_for(targets, covariates, decay=decay)
         if layer.input_size != wanted:
             raise SettingsError(
                 f"the layer must read {wanted} features, it reads {layer.input_size}"
@@ -88,6 +93,7 @@ class AutoregressiveForecaster(nn.Module):
         self.layer = layer
         self.targets, self.covariates, self.season = targets, covariates, season
         self.normalisation = normalisation
+        self.decay = InputDecay(targets) if decay else None
         self.head = PredictiveHead(layer.output_size, targets, distribution)
 
     def initial_state(self, batch_size: int) -> ForecastState:
@@ -138,8 +144,9 @@ class AutoregressiveForecaster(nn.Module):
         after = ForecastState(
             layer, last[:, -1], age[:, -1], rise[:, -1], past[:, time:], past_seen[:, time:]
         )
-        lag = torch.where(past_seen[:, :time] > 0, past[:, :time], last[:, :-1])
-        return self.head(outputs, last[:, :-1], lag), after
+        believed = self._believed(last[:, :-1], age[:, :-1])
+        lag = torch.where(past_seen[:, :time] > 0, past[:, :time], believed)
+        return self.head(outputs, believed, lag), after
 
     def loss(self, parameters: Tensor, values: Tensor, seen: Tensor) -> Tensor:
         """Minus the log-density of each value seen, in nats: (batch, time, targets); else 0."""
@@ -210,8 +217,9 @@ class AutoregressiveForecaster(nn.Module):
             place = step % self.season
             before = _Read(last, age, rise, recent[place], recent_seen[place])
             inputs = self._features(before, covariates[:, step])
-            lag = torch.where(before.lag_seen > 0, before.lag, last)
-            last = draw(self.head.of(self.head(step_of_layer(inputs), last, lag)))
+            believed = self._believed(last, age)
+            lag = torch.where(before.lag_seen > 0, before.lag, believed)
+            last = draw(self.head.of(self.head(step_of_layer(inputs), believed, lag)))
             rise = self._rise(before.last, last, age)
             age = torch.zeros_like(age)
             recent[place], recent_seen[place] = last, torch.ones_like(last)
@@ -223,12 +231,17 @@ class AutoregressiveForecaster(nn.Module):
         known = age[:, : before.shape[1]] < NEVER_SEEN
         return torch.where(known, self.head.level(after) - self.head.level(before), 0.0)
 
+    def _believed(self, last: Tensor, age: Tensor) -> Tensor:
+        return last if self.decay is None else self.decay(last, age)
+
     def _features(self, read: "_Read", covariates: Tensor) -> Tensor:
-        last, lag = self.head.level(read.last), self.head.level(read.lag)
+        last = self.head.level(self._believed(read.last, read.age))
+        lag = self.head.level(read.lag)
         if self.normalisation == "last":
             lag = torch.where(read.lag_seen > 0, lag - last, 0.0)
             last = read.rise
-        return torch.cat([last, read.age.log1p(), lag, read.lag_seen, covariates], -1)
+        ages = [] if self.decay is None else [read.age]
+        return torch.cat([last, read.age.log1p(), lag, read.lag_seen, covariates, *ages], -1)
 
     def _check(self, values: Tensor, seen: Tensor, covariates: Tensor) -> None:
         fits = (
@@ -245,9 +258,12 @@ class AutoregressiveForecaster(nn.Module):
             )
 
 
-def input_size_for(targets: int, covariates: int) -> int:
-    """Features that a forecaster's layer reads: four of each target, and the covariates."""
-    return 4 * targets + covariates
+def input_size_for(targets: int, covariates: int, *, decay: bool = False) -> int:
+    """Features that a forecaster's layer reads: four of each target, and the covariates.
+
+    With decay the age of each target once more.
+    """
+    return 4 * targets + covariates + (targets if decay else 0)
 
 
 class _Read(NamedTuple):

@@ -37,7 +37,7 @@ def learn_shifts(errors: Mapping[str, Values], levels: Sequence[float]) -> dict[
     Raises:
         DataError: too few values at some step, even of all series together.
     """
-    needed = max(math.ceil(1 / min(level, 1 - level)) - 1 for level in levels)
+    needed = max(math.ceil(1 / min(level, 1 - level) - 1e-9) - 1 for level in levels)
     pooled: Values | None = None
     found = {}
     for name, own in errors.items():

@@ -1,6 +1,10 @@
 """From settings to a forecaster."""
 
-from ostinato.layers import GRU, LSTM, RNN, RecurrentLayer
+from functools import partial
+
+from ostinato.cells import GRUCell, LSTMCell, RNNCell
+from ostinato.cells.decayed import DecayedCell
+from ostinato.layers import GRU, LSTM, RNN, Recurrent, RecurrentLayer
 from ostinato.models.direct_forecaster import DirectForecaster, direct_input_sizes
 from ostinato.models.forecaster import AutoregressiveForecaster, input_size_for
 from ostinato.models.segment_forecaster import SegmentForecaster
@@ -9,6 +13,8 @@ from ostinato.tasks.forecasting.folder import Facts
 from ostinato.tasks.forecasting.settings import ForecastingSettings
 
 _CELLS = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
+_DECAYED_CELLS = {"lstm": LSTMCell, "gru": partial(GRUCell, reset="before"), "rnn": RNNCell}
+"""GRU-D resets before the recurrent product."""
 _LONGEST_WINDOW, _SHORTEST_WINDOW = 192, 24
 _LONGEST_SEGMENT = 48
 
@@ -22,13 +28,15 @@ def build(
     if settings.model == "direct":
         return _direct(settings, facts)
     targets = len(facts.columns.targets)
+    width = input_size_for(targets, facts.covariates, decay=settings.missing_decay)
     return AutoregressiveForecaster(
-        _layer(settings, input_size_for(targets, facts.covariates)),
+        _decayed_layer(settings, width, targets) if settings.missing_decay else _layer(settings, width),
         targets,
         facts.covariates,
         season=facts.season,
         distribution=settings.distribution,
         normalisation=settings.normalisation,
+        decay=settings.missing_decay,
     )
 
 
@@ -72,6 +80,14 @@ def _direct(settings: ForecastingSettings, facts: Facts) -> DirectForecaster:
 def _size(settings: ForecastingSettings, facts: Facts) -> WindowSize:
     history = window_steps(settings, facts.season)
     return WindowSize(history, settings.horizon, len(facts.columns.targets), facts.covariates)
+
+
+def _decayed_layer(settings: ForecastingSettings, input_size: int, targets: int) -> Recurrent:
+    """The first layer's state fades by the ages, the last features that it reads."""
+    made, size = _DECAYED_CELLS[settings.cell], settings.hidden_size
+    first = DecayedCell(made(input_size - targets, size), targets)
+    above = [made(size, size) for _ in range(settings.layers - 1)]
+    return Recurrent([first, *above], dropout=settings.dropout)
 
 
 def _layer(settings: ForecastingSettings, input_size: int) -> RecurrentLayer:

@@ -17,7 +17,7 @@ def _one_is_a_list_too(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-_OF_DRAWING = ("distribution", "samples")
+_OF_DRAWING = ("missing_decay", "distribution", "samples")
 """Options of the autoregressive model; with a windowed one they are refused."""
 _OF_WINDOWS = ("loss",)
 """Options of windowed models."""
@@ -111,6 +111,12 @@ class ForecastingSettings(TrainingSettings):
         "the last value; reversible: mean and deviation of the window (Kim 2022), for segments "
         "and direct.",
     )
+    missing_decay: bool = Field(
+        False,
+        description="Where values are missing, the last one seen and the state of the first layer "
+        "fade with the steps since, by rates that are learned (Che 2018, GRU-D); autoregressive "
+        "only.",
+    )
     segment: PositiveInteger | None = Field(
         None,
         description="Steps of a segment. None: a fourth of history or horizon, whichever is "
@@ -169,9 +175,11 @@ class ForecastingSettings(TrainingSettings):
                 )
             if self.dropout and self.layers == 1:
                 raise ValueError("dropout acts between layers and there is one layer only")
+        if self.missing_decay and self.distribution == "negative-binomial":
+            raise ValueError("missing_decay is towards the mean, which counts do not have at 0")
         if self.model == "segments":
-            if self.known:
-                raise ValueError("the model segments reads no known columns; direct does")
+            if self.known or self.static:
+                raise ValueError("the model segments reads no known or static columns; direct does")
             if self.hidden_size % 2:
                 raise ValueError(
                     f"hidden_size must be even, for half of it says which segment it is and half "
