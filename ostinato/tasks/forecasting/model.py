@@ -30,7 +30,9 @@ def build(
     targets = len(facts.columns.targets)
     width = input_size_for(targets, facts.covariates, decay=settings.missing_decay)
     return AutoregressiveForecaster(
-        _decayed_layer(settings, width, targets) if settings.missing_decay else _layer(settings, width),
+        _decayed_layer(settings, width, targets)
+        if settings.missing_decay
+        else _layer(settings, width),
         targets,
         facts.covariates,
         season=facts.season,

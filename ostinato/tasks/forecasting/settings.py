@@ -178,8 +178,9 @@ class ForecastingSettings(TrainingSettings):
         if self.missing_decay and self.distribution == "negative-binomial":
             raise ValueError("missing_decay is towards the mean, which counts do not have at 0")
         if self.model == "segments":
-            if self.known or self.static:
-                raise ValueError("the model segments reads no known or static columns; direct does")
+            for name, given in (("known", self.known), ("static", self.static)):
+                if given:
+                    raise ValueError(f"the model segments reads no {name} columns; direct does")
             if self.hidden_size % 2:
                 raise ValueError(
                     f"hidden_size must be even, for half of it says which segment it is and half "
