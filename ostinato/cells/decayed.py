@@ -7,8 +7,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ostinato.cells.cell import Cell, check_size
-from ostinato.cells.gru import GRUCell
-from ostinato.errors import SettingsError
 from ostinato.state import map_state
 
 
@@ -25,10 +23,7 @@ class DecayedCell(Cell):
         cell: that reads X_t; each part of its state must have `hidden_size` numbers.
         ages: how many.
 
-    Raises:
-        SettingsError: `cell` is a GRU that resets after the recurrent product.
-
-    Source: Che 2018 (GRU-D), equations 10 and 14; there around a GRU that resets before.
+    Source: Che 2018 (GRU-D), equations 10 and 14; there around a GRU with the reset before.
 
     Example:
         >>> cell = DecayedCell(ostinato.GRUCell(3, 8, reset="before"), 2)
@@ -37,9 +32,6 @@ class DecayedCell(Cell):
 
     def __init__(self, cell: Cell, ages: int) -> None:
         check_size("ages", ages)
-        if isinstance(cell, GRUCell) and cell.reset == "after":
-            # The compiled engine's gradient by the inputs of such a pair is wrong.
-            raise SettingsError('a GRU that decays must have reset="before", as GRU-D has it')
         super().__init__(cell.input_size + ages, cell.hidden_size)
         self.ages = ages
         self.weight_decay = self.weight(cell.hidden_size, ages)
