@@ -172,8 +172,8 @@ def _sentences(options: TagArguments) -> Iterator["Sentence"]:
 def _lines(file: str) -> Iterator[str]:
     """The lines of a file or of standard input, as they come."""
     if file != "-":
-        from ostinato.data.pair_reading import read_lines
         from ostinato.data.tagging.reading import find_file
+        from ostinato.data.text_lines import read_lines
         from ostinato.data.text_reading import Meter
 
         source = find_file(Path(file))

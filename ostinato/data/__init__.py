@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ostinato.data.pair_batches import BatchLimits, PairBatches
     from ostinato.data.pair_part import PairCodec, PairPart, encode_pairs
     from ostinato.data.pair_reading import Pairs, read_pairs
+    from ostinato.data.pair_tables import PairLayout
     from ostinato.data.pair_window import PairWindow, join_pairs
     from ostinato.data.splits import Split
     from ostinato.data.tagging.batches import TagBatches, TagWindow
@@ -47,6 +48,7 @@ __all__ = [
     "LineCodec",
     "PairBatches",
     "PairCodec",
+    "PairLayout",
     "PairPart",
     "PairWindow",
     "Pairs",
@@ -87,6 +89,7 @@ _HOMES = {
     "pair_batches": ("BatchLimits", "PairBatches"),
     "pair_part": ("PairCodec", "PairPart", "encode_pairs"),
     "pair_reading": ("Pairs", "read_pairs"),
+    "pair_tables": ("PairLayout",),
     "pair_window": ("PairWindow", "join_pairs"),
     "splits": ("Split",),
     "tagging.batches": ("TagBatches", "TagWindow"),

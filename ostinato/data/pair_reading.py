@@ -1,16 +1,15 @@
-"""Reads parallel text: two files line by line, or one table of pairs."""
+"""Reads parallel text: two files line by line, or one table of pairs or dialogues."""
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from ostinato.data.text_reading import Meter, Progress, read_bytes
+from ostinato.data.pair_tables import PairLayout, PairTable, Row
+from ostinato.data.text_lines import read_lines
+from ostinato.data.text_reading import Meter, Progress
 from ostinato.data.text_sources import TextSource
 from ostinato.errors import DataError
-
-_TABLES = (".tsv", ".jsonl")
 
 
 @dataclass(frozen=True)
@@ -19,9 +18,11 @@ class Pairs:
 
     Attributes:
         sources, targets: as many of each; none is empty.
-        lines: the line of each pair in its file, from 1.
+        lines: the line of each pair in its file, from 1; a dialogue's pairs have the same.
         name: the file, or both, for messages.
-        blank: lines that were empty on both sides, and left out.
+        blank: lines without a pair, left out: empty on both sides, or dialogues without an answer.
+        history: of dialogues, the turns before the one that is answered, which stand before it in
+            its source; None: these are no dialogues.
     """
 
     sources: list[str]
@@ -29,18 +30,24 @@ class Pairs:
     lines: list[int]
     name: str
     blank: int
+    history: int | None = None
 
 
 def read_pairs(
-    source: str | Path, target: str | Path | None = None, *, progress: Progress | None = None
+    source: str | Path,
+    target: str | Path | None = None,
+    *,
+    layout: PairLayout | None = None,
+    progress: Progress | None = None,
 ) -> Pairs:
     """Parallel text, plain or gzip, in UTF-8. Sides lose the white space around them.
 
     Args:
-        source: a file with a sentence a line; or a table, where there is no `target`: a .tsv with
-            source and target in its first two columns, or a .jsonl of objects with the texts
-            "source" and "target". Either may be packed (.gz).
+        source: a file with a sentence a line; or a table, where there is no `target`: a .tsv, a
+            .jsonl of objects with two texts, or a .jsonl of dialogues, objects with "turns" (see
+            `ostinato.data.dialogues.read_turns`). Either may be packed (.gz).
         target: a file whose line n is the counterpart of the source's line n.
+        layout: where a table has its pairs. None: see `PairLayout`.
         progress: called with the bytes done, the bytes in all and what is done.
 
     Raises:
@@ -48,42 +55,23 @@ def read_pairs(
             that is no UTF-8, a pair of which one side is empty; names file and line.
     """
     if target is None:
-        table = _found(source)
-        return _collect(_table_rows(table, progress), (table.name, table.name))
+        table = PairTable(_found(source), layout or PairLayout())
+        name = table.source.name
+        return _collect(table.rows(progress), (name, name), table.history)
     files = _found(source), _found(target)
-    return _collect(_two_files(files, progress), (files[0].name, files[1].name))
+    return _collect(_two_files(files, progress), (files[0].name, files[1].name), None)
 
 
-def read_lines(source: TextSource, meter: Meter) -> Iterator[str]:
-    """The lines of a text without their ends; a byte order mark is no part of it.
+def read_sources(file: str | Path, layout: PairLayout) -> Iterator[str]:
+    """The sources of a table alone, one after the other; targets need not be there.
 
     Raises:
-        DataError: a line that is no UTF-8.
+        DataError: a file that cannot be read or is no such table; names file and line.
     """
-    for number, raw in enumerate(_raw_lines(source, meter), start=1):
-        try:
-            line = raw.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{source.name}, line {number} is not UTF-8: byte 0x{raw[error.start]:02x} at "
-                f"place {error.start + 1} of the line ({error.reason}); convert the file to UTF-8"
-            ) from None
-        line = line.removesuffix("\r")
-        yield line.removeprefix("\ufeff") if number == 1 else line
+    return PairTable(_found(file), layout).sources()
 
 
-def _raw_lines(source: TextSource, meter: Meter) -> Iterator[bytes]:
-    waiting = b""
-    for chunk in read_bytes(source, meter):
-        *lines, waiting = (waiting + chunk).split(b"\n")
-        yield from lines
-    if waiting:
-        yield waiting
-
-
-def _two_files(
-    files: tuple[TextSource, TextSource], progress: Progress | None
-) -> Iterator[tuple[str, str]]:
+def _two_files(files: tuple[TextSource, TextSource], progress: Progress | None) -> Iterator[Row]:
     meter = Meter(progress, files, "reading")
     missing = object()
     both = zip_longest(*(read_lines(file, meter) for file in files), fillvalue=missing)
@@ -95,60 +83,26 @@ def _two_files(
                 f"{longer.name}, line {number} has no counterpart: {shorter.name} has only "
                 f"{number - 1} lines; line n of one must translate line n of the other"
             )
-        yield str(source), str(target)
+        yield Row(number, str(source), str(target))
 
 
-def _table_rows(table: TextSource, progress: Progress | None) -> Iterator[tuple[str, str]]:
-    row_of = _row_of(table)
-    for number, line in enumerate(read_lines(table, Meter(progress, [table], "reading")), start=1):
-        yield row_of(line, f"{table.name}, line {number}") if line.strip() else ("", "")
-
-
-def _row_of(table: TextSource) -> Callable[[str, str], tuple[str, str]]:
-    suffix = Path(table.path.name.removesuffix(".gz")).suffix.lower()
-    if suffix not in _TABLES:
-        raise DataError(
-            f"{table.name} must be a table of pairs, {' or '.join(_TABLES)} (or these with .gz); "
-            "or give two files, --source and --target"
-        )
-    return _columns if suffix == ".tsv" else _fields
-
-
-def _columns(line: str, place: str) -> tuple[str, str]:
-    columns = line.split("\t")
-    if len(columns) < 2:
-        raise DataError(f"{place} has no tab: it must be a source, a tab and a target")
-    return columns[0], columns[1]
-
-
-def _fields(line: str, place: str) -> tuple[str, str]:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"{place} is no JSON: {error}") from None
-    texts = (row.get("source"), row.get("target")) if isinstance(row, dict) else (None, None)
-    if not (isinstance(texts[0], str) and isinstance(texts[1], str)):
-        raise DataError(f'{place} must be an object with the texts "source" and "target"')
-    return " ".join(texts[0].split("\n")), " ".join(texts[1].split("\n"))
-
-
-def _collect(rows: Iterator[tuple[str, str]], names: tuple[str, str]) -> Pairs:
+def _collect(rows: Iterable[Row], names: tuple[str, str], history: int | None) -> Pairs:
     name = names[0] if names[0] == names[1] else f"{names[0]} and {names[1]}"
-    pairs = Pairs([], [], [], name, blank=0)
-    blank = 0
-    for number, row in enumerate(rows, start=1):
-        source, target = row[0].strip(), row[1].strip()
+    sources, targets, lines, blank = [], [], [], 0
+    for row in rows:
+        source, target = row.source.strip(), row.target.strip()
         if source and target:
-            pairs.sources.append(source)
-            pairs.targets.append(target)
-            pairs.lines.append(number)
+            sources.append(source)
+            targets.append(target)
+            lines.append(row.line)
         elif source or target:
-            _refuse_half(names, number, missing="target" if source else "source")
+            _refuse_half(names, row.line, missing="target" if source else "source")
         else:
             blank += 1
-    if not pairs.lines:
-        raise DataError(f"{name} holds no pair of sentences")
-    return Pairs(pairs.sources, pairs.targets, pairs.lines, name, blank)
+    if not lines:
+        what = "pair of sentences" if history is None else "turn that answers another"
+        raise DataError(f"{name} holds no {what}")
+    return Pairs(sources, targets, lines, name, blank, history)
 
 
 def _refuse_half(names: tuple[str, str], number: int, *, missing: str) -> None:

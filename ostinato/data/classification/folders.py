@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ostinato.data.classification.samples import Sample, Samples, collect
-from ostinato.data.pair_reading import read_lines
+from ostinato.data.text_lines import read_lines
 from ostinato.data.text_reading import Meter, Progress
 from ostinato.data.text_sources import TextSource
 from ostinato.errors import DataError

@@ -12,7 +12,7 @@ from ostinato.data.classification.samples import Sample, Samples, collect
 from ostinato.data.classification.series_files import read_ts, read_ucr
 from ostinato.data.classification.strokes import read_strokes
 from ostinato.data.classification.tables import Table, read_documents, read_long, read_wide
-from ostinato.data.pair_reading import read_lines
+from ostinato.data.text_lines import read_lines
 from ostinato.data.text_reading import Meter, Progress
 from ostinato.data.text_sources import TextSource
 from ostinato.errors import DataError, SettingsError

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from ostinato.data.pair_reading import read_lines
 from ostinato.data.tagging.formats import CONLLU_COLUMNS, Layout
 from ostinato.data.tagging.sentences import Sentence, TaggedText, collect
+from ostinato.data.text_lines import read_lines
 from ostinato.data.text_reading import Meter, Progress
 from ostinato.data.text_sources import TextSource
 from ostinato.errors import DataError

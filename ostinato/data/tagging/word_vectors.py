@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ostinato.data.pair_reading import read_lines
 from ostinato.data.tagging.reading import find_file
+from ostinato.data.text_lines import read_lines
 from ostinato.data.text_reading import Meter, Progress
 from ostinato.errors import DataError
 
