@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from ostinato.data.evaluation_windows import EvaluationWindows
     from ostinato.data.line_codec import LineCodec, learn_codec
     from ostinato.data.pair_batches import BatchLimits, PairBatches
+    from ostinato.data.pair_layout import PairLayout
     from ostinato.data.pair_part import PairCodec, PairPart, encode_pairs
     from ostinato.data.pair_reading import Pairs, read_pairs
-    from ostinato.data.pair_tables import PairLayout
     from ostinato.data.pair_window import PairWindow, join_pairs
     from ostinato.data.splits import Split
     from ostinato.data.tagging.batches import TagBatches, TagWindow
@@ -87,9 +87,9 @@ _HOMES = {
     "evaluation_windows": ("EvaluationWindows",),
     "line_codec": ("LineCodec", "learn_codec"),
     "pair_batches": ("BatchLimits", "PairBatches"),
+    "pair_layout": ("PairLayout",),
     "pair_part": ("PairCodec", "PairPart", "encode_pairs"),
     "pair_reading": ("Pairs", "read_pairs"),
-    "pair_tables": ("PairLayout",),
     "pair_window": ("PairWindow", "join_pairs"),
     "splits": ("Split",),
     "tagging.batches": ("TagBatches", "TagWindow"),

@@ -50,6 +50,14 @@ class LineCodec:
         text = self.tokeniser.decode(tokens)
         return text.removeprefix(" ") if self.tokeniser.kind == "bpe" else text
 
+    def cut(self, line: str) -> list[str]:
+        """The text of each token of a line, where a token is a word or a character."""
+        return line.split() if self.tokeniser.kind == "words" else list(line)
+
+    def join(self, pieces: Sequence[str]) -> str:
+        """The line of these pieces, as `cut` gives them."""
+        return (" " if self.tokeniser.kind == "words" else "").join(pieces)
+
     def pieces(self, tokens: Sequence[int]) -> list[str]:
         """Each token as text, for the axis of a picture."""
         return [self.tokeniser.decode([token]) for token in tokens]

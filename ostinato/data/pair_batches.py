@@ -101,7 +101,7 @@ def _window(part: PairPart, rows: NDArray[np.int64]) -> PairWindow:
         targets=torch.from_numpy(targets),
         target_lengths=torch.from_numpy(lengths + 1),
         counted=torch.from_numpy(np.pad(real, ((0, 0), (1, 0)), constant_values=True)),
-        copied=None,
+        copied=None if part.copied is None else torch.from_numpy(part.copied.padded(rows)[0]),
         where=f"{part.name}, {lines_in_words(part.lines[rows])}",
         units=int(lengths.sum()) + len(rows),
     )

@@ -1,12 +1,12 @@
 """Parallel text as tokens: the pairs that training, validation or a test reads."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ostinato.data.copied_tokens import copied_tokens, with_copied
 from ostinato.data.line_codec import LineCodec
 from ostinato.data.pair_reading import Pairs
 from ostinato.errors import DataError
@@ -14,10 +14,17 @@ from ostinato.errors import DataError
 
 @dataclass(frozen=True)
 class PairCodec:
-    """How both sides of a pair become tokens; the same codec twice where they share one."""
+    """How both sides of a pair become tokens; the same codec twice where they share one.
+
+    Attributes:
+        source, target: of each side.
+        extra_tokens: for a model that copies, words of its own that a source may lend to its
+            target, numbered from the target's vocabulary size on; see `copied_tokens`. 0: none.
+    """
 
     source: LineCodec
     target: LineCodec
+    extra_tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -26,16 +33,20 @@ class PairPart:
 
     Attributes:
         source, target: of all pairs, one after the other.
+        copied: what each position of the sources is among the target's tokens, where those are
+            more than its vocabulary (`PairCodec.extra_tokens`); None where they are not.
         lines: the line of each pair in its file.
         name: the file, or both, for messages.
         blank: lines left out because both sides were empty.
         too_long: pairs left out because one side had more tokens than it may.
-        unknown_share: the share of the targets' tokens that the tokeniser does not know.
+        unknown_share: the share of the targets' tokens that the tokeniser does not know and that
+            cannot be copied.
         codec: how they became tokens.
     """
 
     source: "RaggedTokens"
     target: "RaggedTokens"
+    copied: "RaggedTokens | None"
     lines: NDArray[np.int64]
     name: str
     blank: int
@@ -70,6 +81,10 @@ class RaggedTokens:
         start = self.starts[number]
         return self.tokens[start : start + self.lengths[number]].tolist()
 
+    def some(self, numbers: NDArray[np.int64]) -> "RaggedTokens":
+        """These sentences alone."""
+        return RaggedTokens(self.tokens, self.starts[numbers], self.lengths[numbers])
+
     def padded(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """These sentences as (batch, time), 0 behind each; and where they are real."""
         lengths = self.lengths[numbers, None]
@@ -90,8 +105,13 @@ def encode_pairs(pairs: Pairs, codec: PairCodec, longest: int | None) -> PairPar
     Raises:
         DataError: no pair is left.
     """
-    source = _ragged(codec.source, pairs.sources)
-    target = _ragged(codec.target, pairs.targets)
+    source, copied = _ragged(*codec.source.encode(pairs.sources)), None
+    if codec.extra_tokens:
+        lent = copied_tokens(codec.target, pairs.sources, codec.extra_tokens)
+        copied = RaggedTokens(lent.tokens, source.starts, source.lengths)
+        target = _ragged(*with_copied(codec.target, pairs.targets, lent.words))
+    else:
+        target = _ragged(*codec.target.encode(pairs.targets))
     lengths = np.maximum(source.lengths, target.lengths)
     kept = np.flatnonzero(lengths <= (lengths.max() if longest is None else longest))
     if len(kept) == 0:
@@ -100,8 +120,9 @@ def encode_pairs(pairs: Pairs, codec: PairCodec, longest: int | None) -> PairPar
             f"{lengths.min()}): raise the limit"
         )
     return PairPart(
-        RaggedTokens(source.tokens, source.starts[kept], source.lengths[kept]),
-        RaggedTokens(target.tokens, target.starts[kept], target.lengths[kept]),
+        source.some(kept),
+        target.some(kept),
+        None if copied is None else copied.some(kept),
         np.array(pairs.lines)[kept],
         pairs.name,
         pairs.blank,
@@ -111,8 +132,7 @@ def encode_pairs(pairs: Pairs, codec: PairCodec, longest: int | None) -> PairPar
     )
 
 
-def _ragged(codec: LineCodec, lines: Sequence[str]) -> RaggedTokens:
-    tokens, lengths = codec.encode(lines)
+def _ragged(tokens: NDArray[Any], lengths: NDArray[np.int64]) -> RaggedTokens:
     return RaggedTokens(tokens, np.cumsum(lengths) - lengths, lengths)
 
 

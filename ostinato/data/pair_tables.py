@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ostinato.data.dialogues import DEFAULT_HISTORY, answered_turns, read_turns
+from ostinato.data.pair_layout import PairLayout
 from ostinato.data.text_lines import read_lines
 from ostinato.data.text_reading import Meter, Progress
 from ostinato.data.text_sources import TextSource
@@ -14,33 +14,6 @@ from ostinato.errors import DataError
 
 _TABLES = (".tsv", ".jsonl")
 _Columns = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class PairLayout:
-    """Where a table has its pairs.
-
-    Args:
-        source_column, target_column: of a .tsv a number from 1, or a name that stands in its first
-            line; of a .jsonl a field. None: the first and the second; "source" and "target".
-        history: of dialogues, turns before the one that is answered. None: 2.
-        answers: of dialogues, whose turns are answers. None: of whoever speaks second.
-    """
-
-    source_column: str | None = None
-    target_column: str | None = None
-    history: int | None = None
-    answers: str | None = None
-
-    @property
-    def names_columns(self) -> bool:
-        """Whether a column is named, so that no dialogues are meant."""
-        return self.source_column is not None or self.target_column is not None
-
-    @property
-    def is_of_dialogues(self) -> bool:
-        """Whether something is said that only dialogues have."""
-        return self.history is not None or self.answers is not None
 
 
 class Row(NamedTuple):
@@ -90,6 +63,11 @@ class PairTable:
             return self._dialogues(progress)
         first, second = ("1", "2") if self.kind == ".tsv" else ("source", "target")
         columns = self.layout.source_column or first, self.layout.target_column or second
+        if columns[0] == columns[1]:
+            raise DataError(
+                f"source and target of {self.source.name} are both column {columns[0]}: name "
+                "source_column and target_column"
+            )
         return self._rows_of(columns, progress)
 
     def sources(self) -> Iterator[str]:

@@ -198,10 +198,13 @@ class SequenceToSequence(nn.Module):
         source_lengths: Tensor | None,
         target_in: Tensor,
         target_lengths: Tensor | None = None,
+        *,
+        copied: Tensor | None = None,
     ) -> Tensor:
         """Where each target step looked: weights (batch, target time, source time).
 
-        Row t belongs to the token that is predicted after `target_in[:, t]`.
+        Row t belongs to the token that is predicted after `target_in[:, t]`. The arguments are
+        those of `forward`.
 
         Raises:
             SettingsError: the decoder has no attention.
@@ -209,7 +212,7 @@ class SequenceToSequence(nn.Module):
         if self.decoder.attention is None:
             raise SettingsError("a plain decoder attends to nothing, so that it has no alignment")
         self.decoder.check_target(target_in)
-        memory = self.encode(source, source_lengths)
+        memory = self.encode(source, source_lengths, copied=copied)
         return self.decoder.read(target_in, target_lengths, memory, need_weights=True).weights
 
     def _share_of_truth(self) -> Tensor | None:

@@ -20,6 +20,7 @@ _OPTIONS_OF_A_MODEL = (
     "embedding_size",
     "projection_size",
     "tied",
+    "copying",
     "adaptive_cutoffs",
     "layer_norm",
     "peepholes",

@@ -1,6 +1,7 @@
 """The pairs of a translation model as tokens, and how they are found again."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import numpy as np
 from ostinato.data import (
     LineCodec,
     PairCodec,
+    PairLayout,
     PairPart,
     Pairs,
     TokeniserSettings,
@@ -19,6 +21,7 @@ from ostinato.data import (
 )
 from ostinato.errors import CheckpointError, DataError
 from ostinato.tasks.run_folder import CONFIG, read_record
+from ostinato.tasks.translation.model import extra_tokens
 from ostinato.tasks.translation.settings import TranslationSettings
 from ostinato.training import Observer
 
@@ -32,11 +35,13 @@ class TranslationCorpus(NamedTuple):
         train: the pairs to learn from.
         validation: those to validate on; None where there are none.
         fingerprint: SHA-256 of all of them.
+        history: of dialogues, the turns before the one that is answered; None: there are none.
     """
 
     train: PairPart
     validation: PairPart | None
     fingerprint: str
+    history: int | None
 
     @property
     def codec(self) -> PairCodec:
@@ -58,18 +63,22 @@ def prepare(
         codec: of both sides. None: learnt from the training pairs.
     """
     observer = observer or Observer()
-    train = _read(settings.source, settings.target, settings.data, observer)
+    train = _read(settings.source, settings.target, settings.data, settings.layout, observer)
     validation = None
     if settings.validates:
-        validation = _read(settings.valid_source, settings.valid_target, settings.valid, observer)
+        layout = replace(settings.layout, history=train.history)
+        files = settings.valid_source, settings.valid_target, settings.valid
+        validation = _read(*files, layout, observer)
     elif settings.validation_fraction:
         train, validation = _divided(train, settings.validation_fraction, settings.seed)
     if codec is None:
         codec = _learnt(settings, train)
+    _refuse_two_kinds(train, validation)
     return TranslationCorpus(
         encode_pairs(train, codec, settings.longest),
         None if validation is None else encode_pairs(validation, codec, None),
         _fingerprint(train, validation),
+        train.history,
     )
 
 
@@ -83,7 +92,7 @@ def prepare_again(
         DataError: the pairs are not where they were.
     """
     try:
-        corpus = prepare(settings, observer, codec=load_codec(folder))
+        corpus = prepare(settings, observer, codec=load_codec(folder, settings))
     except DataError as problem:
         raise DataError(
             f"the pairs of {folder} cannot be read again: {problem}; put them back, or write in "
@@ -107,27 +116,49 @@ def save_codec(codec: PairCodec, folder: Path) -> None:
         side.tokeniser.save(folder / name)
 
 
-def load_codec(folder: Path) -> PairCodec:
-    """The tokenisers of a run."""
-    return PairCodec(*(LineCodec(load_tokeniser(folder / name)) for name in _SIDES))
+def load_codec(folder: Path, settings: TranslationSettings) -> PairCodec:
+    """The tokenisers of a run, for a model of these settings."""
+    source, target = (LineCodec(load_tokeniser(folder / name)) for name in _SIDES)
+    return _codec(settings, source, target)
 
 
-def _read(source: Path | None, target: Path | None, data: Path | None, observer: Observer) -> Pairs:
+def _read(
+    source: Path | None,
+    target: Path | None,
+    data: Path | None,
+    layout: PairLayout,
+    observer: Observer,
+) -> Pairs:
     first = source if data is None else data
     assert first is not None
-    return read_pairs(first, target, progress=observer.preparing)
+    return read_pairs(first, target, layout=layout, progress=observer.preparing)
+
+
+def _refuse_two_kinds(train: Pairs, validation: Pairs | None) -> None:
+    if validation is not None and validation.history != train.history:
+        first, second = (train, validation) if validation.history is None else (validation, train)
+        raise DataError(
+            f"{first.name} holds dialogues and {second.name} does not: train and validate on the "
+            "same kind"
+        )
 
 
 def _divided(pairs: Pairs, fraction: float, seed: int) -> tuple[Pairs, Pairs]:
-    """A share of the pairs, at least one, set apart by the seed; each part in the file's order."""
-    count = max(1, round(fraction * len(pairs.lines)))
-    if count == len(pairs.lines):
+    """A share of the lines, at least one, set apart by the seed; each part in the file's order.
+
+    The pairs of a dialogue are of one line, so that none is divided.
+    """
+    lines = np.unique(pairs.lines)
+    count = max(1, round(fraction * len(lines)))
+    if count == len(lines):
+        what = "pairs" if pairs.history is None else "dialogues"
         raise DataError(
-            f"{pairs.name} holds too few pairs ({count}) to keep some for validation: give more, "
+            f"{pairs.name} holds too few {what} ({count}) to keep some for validation: give more, "
             "or validation_fraction 0"
         )
-    chosen = np.random.default_rng(seed).permutation(len(pairs.lines))
-    return _some(pairs, np.sort(chosen[count:])), _some(pairs, np.sort(chosen[:count]))
+    chosen = np.random.default_rng(seed).permutation(len(lines))
+    kept = np.isin(pairs.lines, lines[chosen[:count]])
+    return _some(pairs, np.flatnonzero(~kept)), _some(pairs, np.flatnonzero(kept))
 
 
 def _some(pairs: Pairs, numbers: np.ndarray) -> Pairs:
@@ -137,6 +168,7 @@ def _some(pairs: Pairs, numbers: np.ndarray) -> Pairs:
         [pairs.lines[number] for number in numbers],
         pairs.name,
         pairs.blank,
+        pairs.history,
     )
 
 
@@ -144,8 +176,13 @@ def _learnt(settings: TranslationSettings, pairs: Pairs) -> PairCodec:
     tokeniser = TokeniserSettings(settings.tokens, settings.vocabulary_size, settings.minimum_count)
     if settings.joint:
         both = learn_codec(tokeniser, pairs.sources + pairs.targets)
-        return PairCodec(both, both)
-    return PairCodec(learn_codec(tokeniser, pairs.sources), learn_codec(tokeniser, pairs.targets))
+        return _codec(settings, both, both)
+    source, target = (learn_codec(tokeniser, side) for side in (pairs.sources, pairs.targets))
+    return _codec(settings, source, target)
+
+
+def _codec(settings: TranslationSettings, source: LineCodec, target: LineCodec) -> PairCodec:
+    return PairCodec(source, target, extra_tokens(settings, target.tokeniser.unknown_index))
 
 
 def _fingerprint(*parts: Pairs | None) -> str:

@@ -21,7 +21,7 @@ def evaluate_loss(model: nn.Module, part: PairPart) -> dict[str, float]:
 
     Returns:
         nats_per_token, bits_per_token and perplexity of the targets' tokens with their ends, their
-        number (tokens), and unknown_share, the share of them that the tokeniser does not know.
+        number (tokens), and unknown_share, the share of them that is unknown and cannot be copied.
     """
     was_training = model.training
     model.eval()
@@ -29,12 +29,14 @@ def evaluate_loss(model: nn.Module, part: PairPart) -> dict[str, float]:
     nats, batches = 0.0, PairBatches(part, _BATCH)
     for index in range(len(batches)):
         window = batches[index]
+        copied = window.copied
         losses = model.loss(  # pyright: ignore[reportCallIssue]
             window.inputs.to(device),
             window.source_lengths.to(device),
             window.target_in.to(device),
             window.targets.to(device),
             window.target_lengths.to(device),
+            **({} if copied is None else {"copied": copied.to(device)}),
         )
         nats += float(losses.double()[window.counted.to(device)].sum())
     model.train(was_training)

@@ -1,5 +1,6 @@
 """From settings to an encoder-decoder."""
 
+from ostinato.data import PairCodec
 from ostinato.layers import GRU, LSTM, RNN, RecurrentLayer
 from ostinato.layers.attention import (
     Attention,
@@ -31,9 +32,19 @@ Translator = SequenceToSequence | Transformer
 
 
 def build(
-    settings: TranslationSettings, source_vocabulary_size: int, target_vocabulary_size: int
+    settings: TranslationSettings,
+    source_vocabulary_size: int,
+    target_vocabulary_size: int,
+    *,
+    unknown_index: int | None = None,
 ) -> Translator:
     """The model that the settings describe, its weights drawn anew.
+
+    Args:
+        settings: of the run.
+        source_vocabulary_size, target_vocabulary_size: tokens of each side.
+        unknown_index: the target's token for what its vocabulary lacks, which a model that copies
+            takes from the source. None: it lacks nothing.
 
     Raises:
         SettingsError: options that do not go together.
@@ -47,8 +58,24 @@ def build(
         dropout=settings.dropout,
         reverse_source=settings.reverse_source,
     )
-    decoder = _decoder(settings, target_vocabulary_size, encoder.output_size)
+    options = _options(settings, unknown_index)
+    decoder = _decoder(settings, target_vocabulary_size, encoder.output_size, options)
     return SequenceToSequence(encoder, decoder, label_smoothing=settings.label_smoothing)
+
+
+def build_for(settings: TranslationSettings, codec: PairCodec) -> Translator:
+    """The model for sentences that this codec encodes, its weights drawn anew."""
+    return build(
+        settings,
+        codec.source.vocabulary_size,
+        codec.target.vocabulary_size,
+        unknown_index=codec.target.tokeniser.unknown_index,
+    )
+
+
+def extra_tokens(settings: TranslationSettings, unknown_index: int | None) -> int:
+    """Words of its own that a source lends to its target: as many as it can have, if any."""
+    return settings.longest if settings.copying and unknown_index is not None else 0
 
 
 def attends(model: Translator) -> bool:
@@ -90,9 +117,9 @@ def _encoder_layer(settings: TranslationSettings) -> RecurrentLayer:
 
 
 def _decoder(
-    settings: TranslationSettings, vocabulary_size: int, value_size: int
+    settings: TranslationSettings, vocabulary_size: int, value_size: int, options: DecoderOptions
 ) -> RecurrentDecoder:
-    size, options = settings.embedding_size, _options(settings)
+    size = settings.embedding_size
     if settings.model == "plain":
         return PlainDecoder(vocabulary_size, size, _decoder_layer(settings, 0), options=options)
     attention = _attention(settings, value_size)
@@ -146,7 +173,7 @@ def _window(settings: TranslationSettings, query_size: int) -> Window | None:
     return PredictiveWindow(query_size, settings.reach)
 
 
-def _options(settings: TranslationSettings) -> DecoderOptions:
+def _options(settings: TranslationSettings, unknown_index: int | None) -> DecoderOptions:
     sampling = settings.scheduled_sampling
     # A plain decoder has no readout: there hidden_size itself must be the embedding's.
     tied_by_readout = settings.tied and settings.model == "attention"
@@ -154,6 +181,9 @@ def _options(settings: TranslationSettings) -> DecoderOptions:
         dropout=settings.dropout,
         readout_size=settings.embedding_size if tied_by_readout else None,
         tied=settings.tied,
+        copy=settings.copying,
+        extra_tokens=extra_tokens(settings, unknown_index),
+        unknown_index=unknown_index,
         coverage=Coverage() if settings.coverage else None,
         scheduled_sampling=None if sampling is None else ScheduledSampling(updates=sampling),
     )

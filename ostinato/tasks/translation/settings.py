@@ -5,8 +5,15 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from ostinato.data.pair_layout import PairLayout
 from ostinato.tasks.names import nearest
-from ostinato.tasks.settings import PositiveInteger, PositiveNumber, Rate, TrainingSettings
+from ostinato.tasks.settings import (
+    CountingInteger,
+    PositiveInteger,
+    PositiveNumber,
+    Rate,
+    TrainingSettings,
+)
 from ostinato.tasks.transformer_settings import (
     TRANSFORMER_OPTIONS,
     TransformerSettings,
@@ -22,8 +29,11 @@ _OF_ATTENTION = (
     "hard_attention",
     "input_feeding",
     "coverage",
+    "copying",
 )
 """Options of the recurrent model with attention; with another they are refused."""
+_OF_TABLES = ("source_column", "target_column", "history", "answers")
+"""Options of the one file of pairs; with a file of each language they are refused."""
 _OF_RECURRENT = (
     "cell",
     "encoder_size",
@@ -48,7 +58,26 @@ class TranslationSettings(TrainingSettings, TransformerSettings):
     data: Path | None = Field(
         None,
         description="Pairs in one file, in place of both: .tsv (source, tab, target; further "
-        'columns are not read) or .jsonl (objects with "source" and "target"); may be .gz.',
+        'columns are not read) or .jsonl (objects with "source" and "target"); or dialogues, '
+        '.jsonl (objects with "turns", each a speaker and a text). May be .gz.',
+    )
+    source_column: str | None = Field(
+        None,
+        description="Column of --data with the source: of a .tsv its number from 1, or its name in "
+        'the first line; of a .jsonl its field. None: 1; "source". For the other direction give '
+        "both columns.",
+    )
+    target_column: str | None = Field(
+        None, description='As --source-column, with the target. None: 2; "target".'
+    )
+    history: CountingInteger | None = Field(
+        None,
+        description="Turns of a dialogue that are read before the turn to be answered. None: 2.",
+    )
+    answers: str | None = Field(
+        None,
+        description="Speaker whose turns of a dialogue are the answers to learn. None: whoever "
+        "speaks second.",
     )
     valid_source: Path | None = Field(None, description="As --source, to validate on.")
     valid_target: Path | None = Field(None, description="As --target, to validate on.")
@@ -127,6 +156,11 @@ class TranslationSettings(TrainingSettings, TransformerSettings):
     coverage: bool = Field(
         False, description="Remember what was attended to (Tu 2016); additive score only."
     )
+    copying: bool = Field(
+        False,
+        description="Tokens can be copied from the source, also those that the target's vocabulary "
+        "lacks (See 2017).",
+    )
     activation: Literal["relu", "gelu"] | None = Field(
         None, description="Non-linearity of the feed-forward network; transformer only. None: relu."
     )
@@ -143,6 +177,7 @@ class TranslationSettings(TrainingSettings, TransformerSettings):
     def _refuse_what_translation_cannot_have(self) -> Self:
         _refuse_half_a_corpus("", self.source, self.target, self.data, needed=True)
         _refuse_half_a_corpus("valid_", self.valid_source, self.valid_target, self.valid)
+        self._refuse_layouts_that_cannot_be()
         self._refuse_options_of_another_model()
         if self.model == "transformer":
             return self
@@ -155,7 +190,19 @@ class TranslationSettings(TrainingSettings, TransformerSettings):
                 f"hidden_size must be even, for the encoder has half of it each way, got "
                 f"{self.hidden_size}; or give encoder_size"
             )
+        if self.copying and self.tokens == "bpe" and not self.joint:
+            raise ValueError(
+                "copying needs the same pieces on both sides: give joint with bpe, or tokens words "
+                "or characters"
+            )
         return self
+
+    def _refuse_layouts_that_cannot_be(self) -> None:
+        given = [name for name in _OF_TABLES if getattr(self, name) is not None]
+        if given and self.data is None:
+            raise ValueError(f"{given[0]} is for data, not for source and target")
+        if self.layout.names_columns and self.layout.is_of_dialogues:
+            raise ValueError(f"{given[-1]} is for dialogues, which have no {given[0]}")
 
     def _refuse_options_of_another_model(self) -> None:
         if self.model == "plain":
@@ -181,6 +228,11 @@ class TranslationSettings(TrainingSettings, TransformerSettings):
     def both_ways(self) -> bool:
         """Whether a recurrent encoder reads both ways."""
         return self.model == "attention" if self.bidirectional is None else self.bidirectional
+
+    @property
+    def layout(self) -> PairLayout:
+        """Where the pairs are in their file."""
+        return PairLayout(self.source_column, self.target_column, self.history, self.answers)
 
     @property
     def unit(self) -> str:

@@ -28,7 +28,7 @@ from ostinato.tasks.translation.corpus import (
 from ostinato.tasks.translation.evaluation import score as evaluate
 from ostinato.tasks.translation.evaluation import validation
 from ostinato.tasks.translation.folder import describe, settings_of
-from ostinato.tasks.translation.model import Translator, build
+from ostinato.tasks.translation.model import Translator, build, build_for
 from ostinato.tasks.translation.run import TranslationRun
 from ostinato.tasks.translation.settings import TranslationSettings
 from ostinato.tasks.translation.translating import Translation, predict
@@ -67,6 +67,7 @@ def train(settings: TranslationSettings, observer: Observer | None = None) -> Tr
     device = choose_device(local_device(settings.device))
     with join_processes(device) as processes:
         corpus = _prepare(settings, observer)
+        settings = settings.model_copy(update={"history": corpus.history})
         model = _model(settings, corpus, device, fresh=True)
         folder = None
         if processes.is_first:
@@ -113,8 +114,9 @@ def load_translator(folder: Path | str, *, device: str = "auto") -> TranslationR
         CheckpointError: there is no run of translation, or it has no checkpoint yet.
     """
     folder = Path(folder)
-    settings, codec = settings_of(folder), load_codec(folder)
-    model = build(settings, codec.source.vocabulary_size, codec.target.vocabulary_size)
+    settings = settings_of(folder)
+    codec = load_codec(folder, settings)
+    model = build_for(settings, codec)
     load_trained(model, folder)
     return TranslationRun(folder, settings, model.to(choose_device(device)).eval(), codec)
 
@@ -139,7 +141,7 @@ def _prepare(settings: TranslationSettings, observer: Observer) -> TranslationCo
     if settings.initial_weights is None:
         return prepare(settings, observer)
     require_run(settings.initial_weights)
-    return prepare(settings, observer, codec=load_codec(settings.initial_weights))
+    return prepare(settings, observer, codec=load_codec(settings.initial_weights, settings))
 
 
 def _model(
@@ -150,9 +152,7 @@ def _model(
     fresh: bool,
 ) -> Translator:
     torch.manual_seed(settings.seed)
-    codec = corpus.codec
-    model = build(settings, codec.source.vocabulary_size, codec.target.vocabulary_size)
-    model = model.to(device)
+    model = build_for(settings, corpus.codec).to(device)
     if fresh and settings.initial_weights is not None:
         load_initial_weights(model, settings.initial_weights, settings)
     return model
@@ -177,7 +177,13 @@ def _tell(corpus: TranslationCorpus, settings: TranslationSettings, observer: Ob
             "left out (--longest)"
         )
     if part.blank:
-        observer.noted(f"{part.blank:,} lines that are empty on both sides are left out")
+        what = "are empty on both sides" if corpus.history is None else "hold no answer"
+        observer.noted(f"{part.blank:,} lines {what} and are left out")
+    if corpus.history is not None:
+        observer.noted(
+            f"the pairs are turns of dialogues and their answers; each is read with up to "
+            f"{corpus.history} turns before it (--history)"
+        )
 
 
 def _train(
