@@ -2,6 +2,7 @@
 
 from ostinato.decoding.beam import Beam, penalty_of_length
 from ostinato.decoding.beam_search import Allowed, NextStepFor, beam_search
+from ostinato.decoding.draw import Draw, draw_sequences
 from ostinato.decoding.generate import NextStep, generate
 from ostinato.decoding.hypothesis import Hypothesis
 from ostinato.decoding.sampling import (
@@ -17,12 +18,14 @@ from ostinato.decoding.stop_strings import StopStrings
 __all__ = [
     "Allowed",
     "Beam",
+    "Draw",
     "Hypothesis",
     "NextStep",
     "NextStepFor",
     "Sampling",
     "StopStrings",
     "beam_search",
+    "draw_sequences",
     "generate",
     "keep_minimum_p",
     "keep_top_k",

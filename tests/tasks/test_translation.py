@@ -274,7 +274,7 @@ def test_predict_reports_how_far_it_is(run: TranslationRun) -> None:
         run.model,
         run.codec,
         ["eins"] * 100,
-        beam=Beam(5),
+        how=Beam(5),
         progress=lambda done, total: heard.append((done, total)),
     )
     assert heard == [(64, 100), (100, 100)]

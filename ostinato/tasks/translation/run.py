@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ostinato.data import PairCodec, Pairs
-from ostinato.decoding import Beam
+from ostinato.decoding import Beam, Draw
+from ostinato.errors import SettingsError
+from ostinato.tasks.translation.conversation import Conversation
 from ostinato.tasks.translation.evaluation import bleu_by_length, require_sacrebleu, score
 from ostinato.tasks.translation.model import Translator
 from ostinato.tasks.translation.settings import TranslationSettings
@@ -58,26 +61,54 @@ class TranslationRun:
         """Where the picture of the losses lies."""
         return self.folder / "figures" / "loss.png"
 
-    def translate(self, lines: str | Sequence[str], *, beam: Beam | None = None) -> list[str]:
-        """The best translation of each line, or of one; see `predict`."""
+    def translate(
+        self, lines: str | Sequence[str], *, beam: Beam | None = None, draw: Draw | None = None
+    ) -> list[str]:
+        """The best translation of each line, or of one; see `search`."""
         several = [lines] if isinstance(lines, str) else list(lines)
-        return [best.text for best, *_ in self.search(several, beam=beam)]
+        return [best.text for best, *_ in self.search(several, beam=beam, draw=draw)]
+
+    def conversation(self, *, beam: Beam | None = None, draw: Draw | None = None) -> Conversation:
+        """A dialogue with this model, which remembers as many turns as it was trained to read.
+
+        A model that was trained on pairs, and not on dialogues, remembers none.
+
+        Args:
+            beam, draw: how to answer; see `search`.
+        """
+        answer = partial(self.translate, beam=beam, draw=draw)
+        return Conversation(
+            lambda line: answer([line])[0],
+            self.settings.history or 0,
+            lambda line: self.codec.source.encode([line])[1].item() <= self.settings.longest,
+        )
 
     def search(
         self,
         lines: Sequence[str],
         *,
         beam: Beam | None = None,
+        draw: Draw | None = None,
         alignments: bool = False,
         replace_unknown: bool = True,
         observer: Observer | None = None,
     ) -> list[list[Translation]]:
-        """All that `predict` tells of each line."""
+        """All that `predict` tells of each line.
+
+        An answer in a dialogue may be as long as those that were learnt; a translation has a length
+        that goes with its source's.
+
+        Raises:
+            SettingsError: both a beam and a draw.
+        """
+        if beam is not None and draw is not None:
+            raise SettingsError("give beam or draw, not both: an answer is searched or drawn")
         return predict(
             self.model,
             self.codec,
             lines,
-            beam=beam,
+            how=draw or beam,
+            longest=None if self.settings.history is None else self.settings.longest,
             alignments=alignments,
             replace_unknown=replace_unknown,
             progress=None if observer is None else observer.evaluated,
