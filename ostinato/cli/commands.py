@@ -99,6 +99,13 @@ COMMANDS = (
         "translate",
     ),
     Command(
+        ("chat",),
+        "RUN [--temperature T]",
+        "talk with a model trained on dialogues",
+        "ostinato.cli.chat",
+        "chat",
+    ),
+    Command(
         ("tag",),
         "RUN [FILE|-]",
         "let a run's tagger label every token",

@@ -31,6 +31,12 @@ class EvaluateArguments(CheckedModel):
         None, description="Sentences to translate, of a translation model, one a line."
     )
     target: Path | None = Field(None, description="Their translations, line by line.")
+    source_column: str | None = Field(
+        None,
+        description="Column of --data with the source, of a translation model. None: as in its "
+        "training.",
+    )
+    target_column: str | None = Field(None, description="As --source-column, with the target.")
     beam_size: int | None = Field(
         None,
         ge=1,
@@ -59,7 +65,7 @@ class EvaluateArguments(CheckedModel):
     )
 
 
-TRANSLATION_OPTIONS = ("source", "target", "beam_size")
+TRANSLATION_OPTIONS = ("source", "target", "source_column", "target_column", "beam_size")
 
 
 def evaluate(arguments: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -16,7 +16,8 @@ from ostinato.cli.processes import is_first_process
 from ostinato.cli.tasks_of_runs import refuse_options
 from ostinato.cli.train import ResumeArguments
 from ostinato.cli.trainings import print_best, print_means, print_places, train_seeds
-from ostinato.errors import DataError, SettingsError
+from ostinato.cli.translation_files import lines_of, pairs_of
+from ostinato.errors import SettingsError
 from ostinato.tasks.settings import CheckedModel
 from ostinato.tasks.translation.settings import TranslationSettings
 
@@ -36,6 +37,9 @@ class TrainTranslationArguments(TranslationSettings):
     config: Path | None = Field(
         None, description="TOML file of settings, by their names; options here override it."
     )
+    copying: Annotated[bool, tyro.conf.arg(aliases=["--copy"])] = Field(
+        False, description=TranslationSettings.model_fields["copying"].description
+    )
 
     def settings(self) -> TranslationSettings:
         """The settings alone."""
@@ -48,7 +52,12 @@ class TranslateArguments(CheckedModel):
 
     run: RunFolder = Field(description="Folder of the run.")
     file: LinesFile = Field(
-        "-", description="Sentences to translate, one a line; - for standard input."
+        "-",
+        description="Sentences to translate, one a line; - for standard input. Of a .tsv or .jsonl "
+        "the sources of its pairs or dialogues.",
+    )
+    source_column: str | None = Field(
+        None, description="Column of a .tsv or .jsonl with the source. None: as in the training."
     )
     beam_size: int = Field(
         _BEAM_SIZE, ge=1, description="Unfinished translations kept at each step; 1 is greedy."
@@ -115,7 +124,7 @@ def translate(arguments: list[str]) -> None:
     run = translation.load_translator(options.run, device=options.device)
     _refuse_alignments_of_none(run, options)
     number = 0
-    lines = _lines(options.file)
+    lines = lines_of(options.file, options.source_column, run)
     while some := list(islice(lines, _LINES_AT_ONCE)):
         found = run.search(
             some,
@@ -161,15 +170,17 @@ def evaluate_translation(options: EvaluateArguments) -> None:
         )
     if options.data and options.source is not None:
         raise SettingsError("give --data, or --source and --target, not both")
+    columns = options.source_column, options.target_column
+    if any(columns) and not options.data:
+        raise SettingsError("--source-column and --target-column are for --data, one file of pairs")
     from ostinato.cli.progress import watch_run
-    from ostinato.data import read_pairs
     from ostinato.decoding import Beam
     from ostinato.tasks.translation import task as translation
 
     beam_size = options.beam_size or _BEAM_SIZE
     with watch_run("sentence") as observer:
-        pairs = read_pairs(first, options.target)
         run = translation.load_translator(options.run, device=options.device)
+        pairs = pairs_of(first, options.target, columns, run)
         beam = Beam(beam_size, length_penalty=_LENGTH_PENALTY)
         judgement = run.evaluate(pairs, beam=beam, observer=observer)
     if options.json_line:
@@ -183,27 +194,6 @@ def evaluate_translation(options: EvaluateArguments) -> None:
     for name, count, bleu in judgement.by_length:
         print(f"  {name} words: BLEU {bleu:.2f}, {count:,} sentences")
     print(figures["signature"])
-
-
-def _lines(file: str) -> Iterator[str]:
-    """The lines of a file or of standard input, as they come."""
-    if file != "-":
-        from ostinato.data.pair_reading import read_lines
-        from ostinato.data.text_reading import Meter
-        from ostinato.data.text_sources import TextSource
-
-        if not Path(file).is_file():
-            raise DataError(f"there is no file {file} to translate")
-        source = TextSource(file, Path(file))
-        yield from read_lines(source, Meter(None, [source], ""))
-        return
-    if sys.stdin is None:
-        raise DataError("there is nothing to translate: standard input is closed")
-    for number, raw in enumerate(sys.stdin.buffer, start=1):
-        try:
-            yield raw.decode("utf-8").rstrip("\r\n")
-        except UnicodeDecodeError:
-            raise DataError(f"standard input, line {number} is not UTF-8") from None
 
 
 def _print(several: "Sequence[Translation]", number: int, best: int) -> None:
@@ -253,4 +243,6 @@ def _report(run: "TranslationRun") -> None:
     print_best(run)
     print_places(run)
     print(f"translate:    ostinato translate {run.folder} FILE")
+    if run.settings.history is not None:
+        print(f"talk:         ostinato chat {run.folder}")
     print(f"judge:        ostinato evaluate {run.folder} --source FILE --target FILE")

@@ -92,5 +92,5 @@ def _unknown(
     starts = lengths.cumsum() - lengths
     places = np.flatnonzero(tokens == target.tokeniser.unknown_index)
     numbers = np.searchsorted(starts + lengths, places, "right")
-    for place, number in zip(places.tolist(), numbers.tolist(), strict=True):
+    for place, number in zip(map(int, places), map(int, numbers), strict=True):
         yield place, number, target.cut(lines[number])[place - starts[number]]

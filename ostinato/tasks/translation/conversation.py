@@ -18,7 +18,7 @@ class Conversation:
         fits: whether a source is no longer than those that were learnt from.
 
     Example:
-        >>> talk = Conversation(str.upper, history=2, fits=lambda source: len(source) < 30)
+        >>> talk = Conversation(str.upper, history=2, fits=lambda source: len(source) < 25)
         >>> talk.say("Hello!"), talk.say("You?"), talk.say("Who?")
         ('HELLO!', 'HELLO! ␞ HELLO! ␞ YOU?', 'WHO?')
     """

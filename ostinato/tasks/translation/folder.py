@@ -70,12 +70,18 @@ A translation model of {corpus.train.name}.
 - tokens: {settings.tokens}, {sizes}
 - pairs to train on: {len(corpus.train):,}, to validate on: {held}
 
-    ostinato translate {folder} FILE                          translate
+{_talk(folder, corpus)}    ostinato translate {folder} FILE                          translate
     ostinato evaluate {folder} --source FILE --target FILE    BLEU and chrF
     ostinato resume {folder}                                  go on, if it was stopped
 
 All settings are in config.toml, the figures in metrics.jsonl, the losses in figures/loss.png.
 """
+
+
+def _talk(folder: Path, corpus: TranslationCorpus) -> str:
+    if corpus.history is None:
+        return ""
+    return f"    ostinato chat {folder}                                    talk with it\n"
 
 
 def _kind(settings: TranslationSettings) -> str:
