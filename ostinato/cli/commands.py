@@ -182,7 +182,7 @@ def find_command(arguments: Sequence[str]) -> Command:
             f"ostinato {arguments[0]} needs what to {arguments[0]}: {', '.join(kinds)}{wrong}"
             + nearest(given, kinds)
         )
-    words = [command.words[0] for command in COMMANDS]
+    words = list(dict.fromkeys(command.words[0] for command in COMMANDS))
     raise SettingsError(
         f"there is no command {arguments[0]!r}; there are {', '.join(words)}"
         + nearest(arguments[0], words)

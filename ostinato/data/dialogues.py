@@ -1,5 +1,6 @@
 """Dialogues as pairs: the turns so far, and the turn that answers them."""
 
+import json
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
@@ -60,7 +61,7 @@ def read_turns(row: dict[str, Any], place: str) -> list[Turn]:
         raise DataError(f'{place} must be a dialogue, an object with a list of "turns"')
     alone = bool(turns) and all(isinstance(turn, str) for turn in turns)
     read = [
-        _turn((("first", "second")[number % 2], turn) if alone else turn, f"{place}, turn {number}")
+        _turn((("second", "first")[number % 2], turn) if alone else turn, f"{place}, turn {number}")
         for number, turn in enumerate(turns, start=1)
     ]
     several = groupby((turn for turn in read if turn[1]), key=lambda turn: turn[0])
@@ -73,7 +74,9 @@ def _turn(turn: Any, place: str) -> Turn:
         and len(turn) == 2
         and all(isinstance(part, str) for part in turn)
     ):
-        raise DataError(f'{place} must be a speaker and a text, as ["U", "Hello!"], got {turn!r}')
+        raise DataError(
+            f'{place} must be a speaker and a text, as ["U", "Hello!"], got {json.dumps(turn)}'
+        )
     if TURN_SEPARATOR in turn[1]:
         raise DataError(f"{place} holds {TURN_SEPARATOR}, which stands between turns: take it out")
     return turn[0], " ".join(turn[1].split("\n")).strip()

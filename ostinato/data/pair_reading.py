@@ -1,7 +1,7 @@
 """Reads parallel text: two files line by line, or one table of pairs or dialogues."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
@@ -57,9 +57,12 @@ def read_pairs(
     if target is None:
         table = PairTable(_found(source), layout or PairLayout())
         name = table.source.name
-        return _collect(table.rows(progress), (name, name), table.history)
+        pairs = _collect(table.rows(progress), (name, name), table.what)
+        return replace(pairs, history=table.history)
     files = _found(source), _found(target)
-    return _collect(_two_files(files, progress), (files[0].name, files[1].name), None)
+    return _collect(
+        _two_files(files, progress), (files[0].name, files[1].name), "pair of sentences"
+    )
 
 
 def read_sources(file: str | Path, layout: PairLayout) -> Iterator[str]:
@@ -86,7 +89,7 @@ def _two_files(files: tuple[TextSource, TextSource], progress: Progress | None) 
         yield Row(number, str(source), str(target))
 
 
-def _collect(rows: Iterable[Row], names: tuple[str, str], history: int | None) -> Pairs:
+def _collect(rows: Iterable[Row], names: tuple[str, str], what: str) -> Pairs:
     name = names[0] if names[0] == names[1] else f"{names[0]} and {names[1]}"
     sources, targets, lines, blank = [], [], [], 0
     for row in rows:
@@ -100,9 +103,8 @@ def _collect(rows: Iterable[Row], names: tuple[str, str], history: int | None) -
         else:
             blank += 1
     if not lines:
-        what = "pair of sentences" if history is None else "turn that answers another"
         raise DataError(f"{name} holds no {what}")
-    return Pairs(sources, targets, lines, name, blank, history)
+    return Pairs(sources, targets, lines, name, blank)
 
 
 def _refuse_half(names: tuple[str, str], number: int, *, missing: str) -> None:

@@ -53,6 +53,14 @@ class PairTable:
             return None
         return DEFAULT_HISTORY if self.layout.history is None else self.layout.history
 
+    @property
+    def what(self) -> str:
+        """What a row is, in words."""
+        if not self.of_dialogues:
+            return "pair of sentences"
+        by = self.layout.answers
+        return "turn that answers another" if by is None else f"turn of {by} that answers another"
+
     def rows(self, progress: Progress | None = None) -> Iterator[Row]:
         """The pairs in order.
 
@@ -94,7 +102,7 @@ class PairTable:
         if self.kind == ".tsv":
             if not all(name.isdecimal() for name in columns):
                 columns = _named_columns(columns, next(lines, (1, self.source.name, "")))
-            read = _cells(columns)
+            read = _cells(columns, self.source.name)
         for number, place, line in lines:
             yield Row(number, *(read(line, place) if line.strip() else ("", "")))
 
@@ -143,9 +151,11 @@ def _named_columns(columns: _Columns, head: tuple[int, str, str]) -> _Columns:
     return first, second
 
 
-def _cells(columns: _Columns) -> Callable[[str, str], tuple[str, str]]:
+def _cells(columns: _Columns, name: str) -> Callable[[str, str], tuple[str, str]]:
     """Reads these columns of a line, counted from 1."""
     first, second = (int(column) - 1 for column in columns)
+    if min(first, second) < 0:
+        raise DataError(f"the columns of {name} are counted from 1, got 0")
 
     def read(line: str, place: str) -> tuple[str, str]:
         cells = line.split("\t")

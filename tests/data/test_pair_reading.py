@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ostinato.data import read_pairs
+from ostinato.data import PairLayout, read_pairs
+from ostinato.data.pair_reading import read_sources
 from ostinato.errors import DataError
 
 
@@ -87,3 +88,40 @@ def test_bad_tables_are_named_with_their_line(
 def test_a_file_that_is_not_there_is_named() -> None:
     with pytest.raises(DataError, match=r"there is no file nowhere\.tsv"):
         read_pairs("nowhere.tsv")
+
+
+def test_columns_can_be_named_for_the_other_direction(tmp_path: Path) -> None:
+    table = write(tmp_path / "p.tsv", "eins\tone\tx\nzwei\ttwo\ty\n")
+    other = read_pairs(table, layout=PairLayout("2", "1"))
+    assert (other.sources, other.targets) == (["one", "two"], ["eins", "zwei"])
+    assert read_pairs(table, layout=PairLayout(None, "3")).targets == ["x", "y"]
+    objects = write(tmp_path / "p.jsonl", '{"de": "eins", "en": "one"}\n')
+    assert read_pairs(objects, layout=PairLayout("en", "de")).sources == ["one"]
+
+
+def test_a_column_can_be_named_as_the_first_line_does(tmp_path: Path) -> None:
+    table = write(tmp_path / "p.tsv", "de\ten\nzwei\ttwo\n")
+    pairs = read_pairs(table, layout=PairLayout("en", "de"))
+    assert (pairs.sources, pairs.targets, pairs.lines) == (["two"], ["zwei"], [2])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "columns", "message"),
+    [
+        ("p.tsv", "a\tb\n", ("3", "1"), r"p\.tsv, line 1 has 2 columns, but column 3 is asked for"),
+        ("p.tsv", "a\tb\n", ("0", "1"), r"columns of .*p\.tsv are counted from 1, got 0"),
+        ("p.tsv", "a\tb\n", ("2", None), "source and target of .* are both column 2"),
+        ("p.tsv", "de\ten\n", ("fr", "de"), "line 1 names no column 'fr'; it has de, en"),
+        ("p.jsonl", '{"de": "a", "en": "b"}', ("fr", "de"), 'texts "fr" and "de"; it has "de"'),
+    ],
+)
+def test_columns_that_are_not_there_are_named(
+    tmp_path: Path, name: str, text: str, columns: tuple[str, str], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        read_pairs(write(tmp_path / name, text), layout=PairLayout(*columns))
+
+
+def test_sources_alone_need_no_target_and_keep_empty_lines(tmp_path: Path) -> None:
+    table = write(tmp_path / "p.tsv", "a\n\nb\tc\n")
+    assert list(read_sources(table, PairLayout())) == ["a", "", "b"]
