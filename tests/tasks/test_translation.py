@@ -131,6 +131,46 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path, model: 
     assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
+@pytest.fixture(scope="module")
+def copier(tmp_path_factory: pytest.TempPathFactory) -> TranslationRun:
+    folder = tmp_path_factory.mktemp("copying")
+    data = write(folder / "numbers.tsv", pairs(1500, seed=1))
+    return train_translation(data=data, run=folder / "run", updates=400, copying=True, **QUICK)
+
+
+@pytest.mark.parametrize("beam_size", [1, 4])
+def test_a_copying_model_copies_words_that_it_never_saw(
+    copier: TranslationRun, beam_size: int
+) -> None:
+    rows = [row for row in pairs(200, seed=2) if any(word.isupper() for word in row[0].split())]
+    found = copier.search(
+        [source for source, _ in rows], beam=Beam(beam_size), replace_unknown=False
+    )
+    exact = [best.text == target for (best, *_), (_, target) in zip(found, rows, strict=True)]
+    assert len(rows) > 60
+    assert sum(exact) / len(exact) > 0.9
+    ((best, *_),) = copier.search(["zwei KARLHEINZ drei"], replace_unknown=False, alignments=True)
+    assert best.text == "two KARLHEINZ three"
+    assert best.target == ["two", "KARLHEINZ", "three", ""]
+
+
+def test_the_log_probability_of_what_is_copied_is_that_of_a_forced_reading(
+    copier: TranslationRun,
+) -> None:
+    for source in ("eins KARLHEINZ", "EVA MAX zwei EVA", "drei"):
+        ((best,),) = copier.search([source], replace_unknown=False)
+        pair = as_pairs([(source, best.text)])
+        figures = evaluate_loss(copier.model, encode_pairs(pair, copier.codec, None))
+        forced = -figures["nats_per_token"] * figures["tokens"]
+        assert best.log_probability == pytest.approx(forced, abs=1e-4)
+
+
+def test_a_loaded_copying_run_copies_too(copier: TranslationRun) -> None:
+    loaded = load_translator(copier.folder, device="cpu")
+    lines = [source for source, _ in pairs(20, seed=6)]
+    assert loaded.translate(lines) == copier.translate(lines)
+
+
 def load_checkpoint_of(folder: Path) -> dict[str, torch.Tensor]:
     checkpoints = folder / "checkpoints"
     return load_checkpoint(checkpoints / (checkpoints / "last").read_text().strip()).tensors[
@@ -169,6 +209,11 @@ def test_one_vocabulary_can_serve_both_sides(tmp_path: Path) -> None:
         {"model": "transformer", "joint": True, "tied": True, "norm": "post", "layers": 2},
         {"model": "transformer", "positions": "learned", "longest": 20, "heads": 4},
         {"label_smoothing": 0.1, "scheduled_sampling": 20.0, "cell": "lstm"},
+        {"copying": True, "decoder": "bahdanau", "scheduled_sampling": 20.0, "layers": 2},
+        {"copying": True, "input_feeding": True, "label_smoothing": 0.1, "micro_batches": 2},
+        {"copying": True, "tokens": "characters", "score": "additive", "coverage": True},
+        {"copying": True, "tokens": "bpe", "vocabulary_size": 280, "joint": True},
+        {"copying": True, "tokens": "bytes", "minimum_count": 1, "hard_attention": True},
     ],
     ids=str,
 )
@@ -247,6 +292,16 @@ def test_bleu_is_told_by_the_words_of_the_source() -> None:
         ({"data": "p.tsv", "decoder": "bahdanau", "input_feeding": True}, "input_feeding is for"),
         ({"data": "p.tsv", "reach": 3}, "reach is for an attention_window"),
         ({"data": "p.tsv", "hidden_size": 33}, "hidden_size must be even"),
+        (
+            {"data": "p.tsv", "model": "plain", "copying": True},
+            "copying is for the model attention",
+        ),
+        ({"data": "p.tsv", "model": "transformer", "copying": True}, "copying is for recurrent"),
+        ({"data": "p.tsv", "copying": True}, "copying needs the same pieces on both sides"),
+        ({"source": "a", "target": "b", "history": 1}, "history is for data, not for source"),
+        ({"source": "a", "target": "b", "source_column": "2"}, "source_column is for data"),
+        ({"data": "p.jsonl", "source_column": "a", "history": 1}, "history is for dialogues"),
+        ({"data": "p.jsonl", "history": -1}, "history must be greater than or equal to 0"),
         ({"data": "p.tsv", "cell": "gruu"}, "did you mean 'gru'"),
     ],
 )
