@@ -166,3 +166,33 @@ def test_options_of_translation_are_refused_for_a_run_of_text(
 ) -> None:
     told = refused(["evaluate", str(trained_run), "--beam-size", "3"], capsys)
     assert "--beam-size is not for runs of text" in told
+
+
+def test_columns_turn_the_direction_for_training_judging_and_translating(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, other = tmp_path / "p.tsv", tmp_path / "q.tsv"
+    table.write_text("eins\tone\nzwei\ttwo\n" * 20)
+    other.write_text("one\teins\ntwo\tzwei\n")
+    options = [
+        *("--data", str(table), "--source-column", "2", "--target-column", "1", "--copy"),
+        *("--tokens", "words", "--hidden-size", "16", "--embedding-size", "16"),
+        *("--updates", "30", "--learning-rate", "0.03", "--device", "cpu", "--threads", "1"),
+    ]
+    run = str(tmp_path / "r")
+    assert main(["train", "translation", *options, "--run", run]) == 0
+    capsys.readouterr()
+    assert main(["translate", run, str(table)]) == 0
+    assert capsys.readouterr().out == "eins\nzwei\n" * 20
+    assert main(["translate", run, str(other), "--source-column", "1"]) == 0
+    assert capsys.readouterr().out == "eins\nzwei\n"
+    assert main(["evaluate", run, "--data", str(table), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["exact_match"] == 1.0
+    columns = ["--source-column", "1", "--target-column", "2"]
+    assert main(["evaluate", run, "--data", str(other), *columns, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["exact_match"] == 1.0
+    assert "is for a FILE with columns" in refused(
+        ["translate", run, "-", "--source-column", "1"], capsys
+    )
+    files = ["--source", str(table), "--target", str(table), "--source-column", "1"]
+    assert "are for --data" in refused(["evaluate", run, *files], capsys)

@@ -1,6 +1,7 @@
 """Sequences drawn whole: as `generate` draws them, with the model's own log-probabilities."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -26,7 +27,7 @@ def test_the_log_probability_is_that_of_the_tokens_and_the_end() -> None:
     found = draw_sequences(next_step, None, first, draw, maximum_length=40, end_index=END)
     for one in found:
         path = [0, *one.tokens, END]
-        expected = sum(CHAIN[a, b].item() for a, b in zip(path, path[1:], strict=False))
+        expected = sum(CHAIN[a, b].item() for a, b in pairwise(path))
         assert one.log_probability == pytest.approx(expected, rel=1e-5)
         assert END not in one.tokens
     assert all(one.complete for one in found)
