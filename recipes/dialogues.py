@@ -3,9 +3,10 @@
     OSTINATO_DATA=FOLDER python recipes/dialogues.py --updates 1200
 
 The folder holds dialogues/sgd/train.jsonl. No figure is published for free chat on it. Seen: after
-450 updates (of about 600 target tokens each) perplexity 20.2 on half a percent of the dialogues kept
-back, and answers of the set's commonest kinds ("Where are you interested in?" to a wish for a film,
-"Have a great day." too early): it has not learnt to book a table. To its end it was not run yet.
+450 updates (of about 900 target tokens each) perplexity 20.2 on half a percent of the dialogues,
+kept back, and answers of the set's commonest kinds ("Where are you interested in?" to a wish for a
+film, "Have a great day." too early): it has not learnt to book a table. It was not run to its end
+yet.
 """
 
 import argparse
