@@ -22,7 +22,6 @@ from peers.loops import (
     regularised_lstm,
 )
 from peers.peak import MultiplyAdds, multiply_adds
-from peers.rounded import rounded_stepper, rounded_training
 from torch import Tensor, nn
 
 import ostinato
@@ -86,6 +85,22 @@ def plain(kind: str, size: int, aims: Aims, samples: int = 32, time: int = 64) -
     )
 
 
+def both_ways(kind: str, size: int, samples: int) -> Case:
+    """Two threads run both directions at once."""
+    peer = getattr(nn, kind)(size, size, batch_first=True, bidirectional=True)
+    ours = getattr(ostinato, kind)(size, size, bidirectional=True)
+    load_torch_state_dict(ours, peer.state_dict())
+    x = random_inputs(samples, 64, size)
+    return Case(
+        f"{kind} both ways h={size} n={samples}",
+        f"nn.{kind}",
+        trained(ours, lambda: ours(x)[0], x),
+        trained(peer, lambda: peer(x)[0], x),
+        (None, None),
+        multiply_adds(ours, samples * 64, trained=True),
+    )
+
+
 def gru_beside_lstm(size: int) -> Case:
     """Three quarters of the products."""
     gru, lstm = ostinato.GRU(size, size), ostinato.LSTM(size, size)
@@ -103,10 +118,12 @@ def gru_beside_lstm(size: int) -> Case:
 
 def in_bfloat16(size: int) -> Case:
     layer, x = ostinato.LSTM(size, size), random_inputs(32, 64, size)
+    rounded = ostinato.LSTM(size, size, products="bfloat16")
+    rounded.load_state_dict(layer.state_dict())
     return Case(
         f"LSTM h={size} n=32, products in bfloat16",
         "ours in float32",
-        rounded_training(layer.cells[0], x),
+        trained(rounded, lambda: rounded(x)[0], x),
         trained(layer, lambda: layer(x)[0], x),
         (1.4 if size == 512 else None, None),
         tolerance=5e-2,
@@ -217,12 +234,14 @@ def two_stages(size: int, aims: Aims) -> Case:
 
 
 def one_step(size: int, aims: Aims, *, rounded: bool = False) -> Case:
-    ours, peer = ostinato.LSTM(size, size).eval(), nn.LSTMCell(size, size)
+    products = "bfloat16" if rounded else None
+    ours = ostinato.LSTM(size, size, products=products).eval()
+    peer = nn.LSTMCell(size, size)
     weights = zip(peer.parameters(), ours.cells[0].parameters(), strict=True)
     with torch.no_grad():
         for theirs, own in weights:
             theirs.copy_(own)
-    stepper = rounded_stepper(ours.cells[0]) if rounded else ours.stepper(1)
+    stepper = ours.stepper(1)
     x, start = torch.randn(1, size), ours.initial_state(1)
     zeros = torch.zeros(1, size), torch.zeros(1, size)
 
@@ -254,6 +273,8 @@ def cases() -> Iterator[Callable[[], Case]]:
     for kind, sizes in PLAIN.items():
         for size, aims in sizes.items():
             yield partial(plain, kind, size, aims, samples=4 if size == 64 else 32)
+    for kind, size, samples in (("LSTM", 128, 1), ("LSTM", 128, 32), ("GRU", 256, 4)):
+        yield partial(both_ways, kind, size, samples)
     for size in (128, 512):
         yield partial(gru_beside_lstm, size)
     for size in (128, 512):
