@@ -16,18 +16,16 @@ Every second step goes through the columns of a product from the last to the fir
 kept of weights larger than itself is what was read last.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 from ostinato.engine.cpu import mathematics
 from ostinato.engine.cpu.panels import Kernel, Operand
+from ostinato.engine.cpu.row_code import Item, Panels, RowCode
 from ostinato.engine.cpu.target import Target
-from ostinato.engine.cpu.writer import Index, Writer, declarations
-from ostinato.engine.program import TRUTHS, Node
-from ostinato.engine.stages import Buffer, Level, Pass, Place
+from ostinato.engine.cpu.writer import Index, declarations
+from ostinato.engine.program import Node
+from ostinato.engine.stages import Level, Pass, Place
 
 FIELDS = ("steps", "time", "samples", "first", "turn")
 """`turn` is 1 where the first step of the loop is to go through columns from the last, else 0."""
@@ -35,35 +33,6 @@ FIELDS = ("steps", "time", "samples", "first", "turn")
 _SCRATCH_NUMBERS = 131_072  # of a block's products: half a megabyte in single precision
 _FEWEST_ROWS = 32
 _ROWS_OF_A_SUBTOTAL = 128
-
-
-class Panels(NamedTuple):
-    """A product of the loop: its packed weights, its kernel, and the columns of its scratch."""
-
-    product: Node
-    kernel: Kernel
-    tiles: int
-
-    @property
-    def name(self) -> str:
-        return f"panels {self.product.number}"
-
-    @property
-    def scratch(self) -> str:
-        return f"scratch {self.product.number}"
-
-    @property
-    def rounded(self) -> str:
-        return f"rounded {self.product.number}"
-
-    @property
-    def columns(self) -> int:
-        return self.tiles * self.kernel.width
-
-    @property
-    def rounded_stride(self) -> int:
-        """bfloat16 numbers from one rounded row to the next."""
-        return self.kernel.rounded_stride(self.product.label.shape[0])
 
 
 @dataclass(frozen=True)
@@ -92,39 +61,20 @@ class Emitted:
         return max((panels.tiles for panels in self.panels), default=1)
 
 
-class Item(NamedTuple):
-    """One thing that a level does: "store" or "sum" a node at places, or add it to a "total"."""
-
-    action: str
-    node: Node
-    places: tuple[Place, ...]
-    total: Node | None
-
-
 def emit(stages: Pass, target: Target, *, backward: bool, operand: Operand = "same") -> Emitted:
     """The loop of one pass for one target; `operand`: how the products' factors are rounded."""
     return _Emitter(stages, target, operand, backward=backward).emit()
 
 
-class _Emitter:
+class _Emitter(RowCode):
+    """The loops over steps, blocks of samples and products around the code of rows."""
+
     def __init__(self, stages: Pass, target: Target, operand: Operand, *, backward: bool) -> None:
-        self.stages = stages
-        self.target = target
+        plan = _plan(stages)
+        super().__init__(stages, target, plan, _panels(stages, target, operand, plan))
         self.backward = backward
-        self.writer = Writer(target)
-        self.order: list[str] = []
-        self.pointers: dict[str, str] = {}
-        self.plan = _plan(stages)
-        self.panels = _panels(stages, target, operand, self.plan)
         widest = max((panels.columns for panels in self.panels), default=1)
         self.block = max(_FEWEST_ROWS, _SCRATCH_NUMBERS // widest)
-        self.functions: set[str] = set()
-        # Of the row in hand: scalars, addresses of rows, slots of totals.
-        self.scalars: dict[Node, str] = {}
-        self.rows: dict[tuple[str, str], str] = {}
-        self.slots: dict[Node, str] = {}
-        self.values: dict[Node, str] = {}
-        self.before_loop: list[str] | None = None
 
     def emit(self) -> Emitted:
         writer = self.writer
@@ -142,7 +92,7 @@ class _Emitter:
             }
             half = writer.assign(f"and i64 {step}, 1")
             other = writer.assign(f"xor i64 {half}, 1")
-            self.starts: dict[str, Index] = {
+            self.starts = {
                 "step": found["step"],
                 "before": found["before"],
                 "after": found["after"],
@@ -160,7 +110,7 @@ class _Emitter:
             self._add_subtotals(
                 pending, found["samples"], writer.assign(f"icmp eq i64 {count}, {last}")
             )
-        functions = mathematics.definitions(self.target, sorted(self.functions))
+        functions = mathematics.definitions(self.target, sorted(self.arithmetic.functions))
         text = "\n".join([declarations(self.target), functions, self._function()])
         return Emitted(text, tuple(self.order), tuple(self.panels), self.block)
 
@@ -274,11 +224,7 @@ class _Emitter:
         if products:
             self._meet()
         with self.writer.loop(*self.own_rows) as row:
-            self.row = self.writer.add(self.first, row)
-            self.block_row = row
-            self.scalars, self.rows, self.slots = {}, {}, {}
-            for level in phases:
-                self._phase(level)
+            self.write_row(self.writer.add(self.first, row), row, phases)
         self._meet()
 
     def _product(self, panels: Panels) -> None:
@@ -315,268 +261,6 @@ class _Emitter:
             f"i64 {self.count}, i64 {size})"
         )
         return rounded, panels.rounded_stride
-
-    def _phase(self, level: Level) -> None:
-        for item in self.plan[level]:
-            if item.total is not None and item.total not in self.slots:
-                self.slots[item.total] = slot = self.writer.slot(self.target.vector)
-                self.writer.store("zeroinitializer", slot, 64)
-        widths: dict[int, list[Item]] = {}
-        for item in self.plan[level]:
-            widths.setdefault(item.node.width, []).append(item)
-        for width, items in widths.items():
-            if width == 1:
-                self._scalar_items(items, level)
-            else:
-                self._vector_items(items, level, width)
-
-    def _vector_items(self, items: list[Item], level: Level, width: int) -> None:
-        lanes = self.target.lanes
-        whole = width - width % lanes
-        if whole:
-            with self._loop_with_preamble(whole // lanes) as index:
-                self._vector(items, level, self.writer.multiply(index, lanes), lanes)
-        if width % lanes:
-            self._vector(items, level, whole, width % lanes)
-
-    @contextmanager
-    def _loop_with_preamble(self, count: int) -> Iterator[str]:
-        """A loop; what its body asks of the row as a whole is written before it."""
-        outer, inner = self.writer.lines, list[str]()
-        self.before_loop, self.writer.lines = outer, inner
-        with self.writer.loop(0, count) as index:
-            yield index
-        self.before_loop, self.writer.lines = None, outer
-        outer.extend(inner)
-
-    @contextmanager
-    def _once_a_row(self) -> Iterator[None]:
-        """Write into the preamble of the loop in hand, if there is one."""
-        if self.before_loop is None:
-            yield
-            return
-        inner, outer = self.writer.lines, self.before_loop
-        self.writer.lines, self.before_loop = outer, None
-        yield
-        self.writer.lines, self.before_loop = inner, outer
-
-    # ---- one vector of a row
-
-    def _vector(self, items: list[Item], level: Level, column: Index, lanes: int) -> None:
-        """All that a level does at these columns; every load comes before any store."""
-        self.values = {}
-        self.column, self.live = column, lanes
-        found = [self._value(item.node, level) for item in items]
-        for item, value in zip(items, found, strict=True):
-            if item.total is not None:
-                self._add_to_slot(item.total, self._only_live(value))
-            for place in item.places:
-                added = value
-                if item.action == "sum":
-                    added = self.writer.binary("fadd", self._load(place), value)
-                self._store(added, place)
-
-    def _value(self, node: Node, level: Level) -> str:
-        if node.operation == "constant":
-            return self.writer.splat(node.label)
-        if node.operation == "zero":
-            return "zeroinitializer"
-        if node.width == 1:
-            return self._scalar(node, level)
-        if node not in self.values:
-            place = self._in_memory(node, level)
-            if place is not None:
-                self.values[node] = self._load(place)
-            elif node.operation == "part":
-                self.values[node] = self._load_part(node)
-            else:
-                given = [self._value(argument, level) for argument in node.arguments]
-                self.values[node] = self._map(node.label, given)
-        return self.values[node]
-
-    def _in_memory(self, node: Node, level: Level) -> Place | None:
-        place = self.stages.place_of(node)
-        if place is None and node in self.stages.stores and self.stages.level(node) < level:
-            place = self.stages.stores[node][0]
-        return place
-
-    def _load(self, place: Place) -> str:
-        address = self._address(place)
-        if self.live == self.target.lanes:
-            return self.writer.load(address)
-        vector, mask = self.target.vector, self._mask()
-        return self.writer.assign(
-            f"call {vector} @llvm.masked.load.{self.target.suffix}.p0(ptr {address}, i32 "
-            f"{self.target.scalar_bytes}, {mask}, {vector} zeroinitializer)"
-        )
-
-    def _load_part(self, node: Node) -> str:
-        # Beyond the last column a scratch row goes on: with the next part or with padding.
-        address = self.writer.at(self._scratch_row(node), self.column)
-        return self.writer.load(address)
-
-    def _scratch_row(self, node: Node) -> str:
-        panels = next(each for each in self.panels if each.product is node.arguments[0])
-        key = (panels.scratch, "block")
-        if key not in self.rows:
-            with self._once_a_row():
-                offset = self.writer.multiply(self.block_row, panels.columns)
-                self.rows[key] = self.writer.at(self._pointer(panels.scratch), offset)
-        return self.writer.at(self.rows[key], node.label)
-
-    def _store(self, value: str, place: Place) -> None:
-        address = self._address(place)
-        if self.live == self.target.lanes:
-            self.writer.store(value, address)
-            return
-        self.writer.do(
-            f"call void @llvm.masked.store.{self.target.suffix}.p0({self.target.vector} {value}, "
-            f"ptr {address}, i32 {self.target.scalar_bytes}, {self._mask()})"
-        )
-
-    def _mask(self) -> str:
-        lanes = self.target.lanes
-        bits = ", ".join(f"i1 {'true' if lane < self.live else 'false'}" for lane in range(lanes))
-        return f"<{lanes} x i1> <{bits}>"
-
-    def _only_live(self, value: str) -> str:
-        if self.live == self.target.lanes:
-            return value
-        vector = self.target.vector
-        return self.writer.assign(
-            f"select {self._mask()}, {vector} {value}, {vector} zeroinitializer"
-        )
-
-    def _map(self, operation: str, given: list[str]) -> str:
-        writer = self.writer
-        if operation in _BINARY:
-            return writer.binary(_BINARY[operation], *given)
-        if operation in _COMPARE:
-            return writer.compare(_COMPARE[operation], *given)
-        if operation in _LOGIC:
-            return writer.assign(f"{operation} <{self.target.lanes} x i1> {given[0]}, {given[1]}")
-        if operation in _INTRINSIC:
-            return writer.intrinsic(_INTRINSIC[operation], *given)
-        if operation in mathematics.FUNCTIONS:
-            self.functions.add(operation)
-            vector = self.target.vector
-            return writer.assign(f"call {vector} @v_{operation}({vector} {given[0]})")
-        return getattr(self, f"_map_{operation}")(*given)
-
-    def _map_copy(self, value: str, *_: str) -> str:
-        return value
-
-    def _map_negate(self, value: str) -> str:
-        return self.writer.assign(f"fneg {self.target.vector} {value}")
-
-    def _map_where(self, condition: str, a: str, b: str) -> str:
-        return self.writer.choose(condition, a, b)
-
-    def _map_not(self, value: str) -> str:
-        lanes = self.target.lanes
-        ones = ", ".join(["i1 true"] * lanes)
-        return self.writer.assign(f"xor <{lanes} x i1> {value}, <{ones}>")
-
-    def _map_reciprocal(self, value: str) -> str:
-        return self.writer.binary("fdiv", self.writer.splat(1.0), value)
-
-    def _map_rsqrt(self, value: str) -> str:
-        return self._map_reciprocal(self.writer.intrinsic("sqrt", value))
-
-    def _map_sign(self, value: str) -> str:
-        one = self.writer.intrinsic("copysign", self.writer.splat(1.0), value)
-        zero = self.writer.compare("oeq", value, "zeroinitializer")
-        known = self.writer.compare("ord", value, value)
-        signed = self.writer.choose(zero, "zeroinitializer", one)
-        return self.writer.choose(known, signed, value)
-
-    # ---- scalars of a row, each in all lanes of a vector
-
-    def _scalar_items(self, items: list[Item], level: Level) -> None:
-        found = [self._value(item.node, level) for item in items]  # every load before any store
-        for item, value in zip(items, found, strict=True):
-            lane = self.writer.assign(f"extractelement {self.target.vector} {value}, i32 0")
-            if item.total is not None:
-                vector, scalar = self.target.vector, self.target.scalar
-                alone = f"insertelement {vector} zeroinitializer, {scalar} {lane}, i32 0"
-                self._add_to_slot(item.total, self.writer.assign(alone))
-            for place in item.places:
-                self._store_scalar(lane, place, add=item.action == "sum")
-
-    def _store_scalar(self, lane: str, place: Place, *, add: bool) -> None:
-        scalar = self.target.scalar
-        address = self.writer.at(self._row(place), place.offset)
-        if add:
-            old = self.writer.assign(f"load {scalar}, ptr {address}")
-            lane = self.writer.assign(f"fadd {scalar} {old}, {lane}")
-        self.writer.do(f"store {scalar} {lane}, ptr {address}")
-
-    def _scalar(self, node: Node, level: Level) -> str:
-        if node not in self.scalars:
-            with self._once_a_row():
-                self.scalars[node] = self._make_scalar(node, level)
-        return self.scalars[node]
-
-    def _make_scalar(self, node: Node, level: Level) -> str:
-        here = self.stages.level(node)[0] == level[0]
-        place = self._in_memory(node, level)
-        if node.operation == "sum" and here and self.stages.belongs(node):
-            return self._total(node)
-        if place is not None:
-            address = self.writer.at(self._row(place), place.offset)
-        elif node.operation == "part":
-            address = self._scratch_row(node)
-        else:
-            given = [self._value(argument, level) for argument in node.arguments]
-            return self._map(node.label, given)
-        return self.writer.broadcast(
-            self.writer.assign(f"load {self.target.scalar}, ptr {address}")
-        )
-
-    def _add_to_slot(self, total: Node, value: str) -> None:
-        slot = self.slots[total]
-        self.writer.store(self.writer.binary("fadd", self.writer.load(slot, 64), value), slot, 64)
-
-    def _total(self, node: Node) -> str:
-        scalar, suffix = self.target.scalar, self.target.suffix
-        value = self.writer.load(self.slots[node], 64)
-        return self.writer.broadcast(
-            self.writer.assign(
-                f"call reassoc {scalar} @llvm.vector.reduce.fadd.{suffix}"
-                f"({scalar} 0.0, {self.target.vector} {value})"
-            )
-        )
-
-    # ---- addresses
-
-    def _buffer(self, place: Place) -> Buffer:
-        return self.stages.buffers[place.buffer]
-
-    def _pointer(self, name: str) -> str:
-        if name not in self.pointers:
-            self.pointers[name] = f"%memory{len(self.order)}"
-            self.order.append(name)
-        return self.pointers[name]
-
-    def _row(self, place: Place) -> str:
-        """Where the row in hand begins in a buffer."""
-        key = (place.buffer, place.index)
-        if key not in self.rows:
-            with self._once_a_row():
-                self.rows[key] = self._find_row(place)
-        return self.rows[key]
-
-    def _find_row(self, place: Place) -> str:
-        if place.index == "vector":
-            return self._pointer(place.buffer)
-        row = self.block_row
-        if place.index != "block":
-            row = self.writer.add(self.starts[place.index], self.row)
-        offset = self.writer.multiply(row, self._buffer(place).width)
-        return self.writer.at(self._pointer(place.buffer), offset)
-
-    def _address(self, place: Place) -> str:
-        return self.writer.at(self._row(place), self.writer.add(self.column, place.offset))
 
 
 def _field(name: str, place: int) -> list[str]:
@@ -631,29 +315,6 @@ def _panels(
         found.append(Panels(product, kernel, -(-columns // kernel.width)))
     return found
 
-
-_BINARY = {
-    "add": "fadd contract",
-    "subtract": "fsub contract",
-    "multiply": "fmul contract",
-    "divide": "fdiv",
-}
-_COMPARE = {
-    "greater": "ogt",
-    "less": "olt",
-    "greater_equal": "oge",
-    "less_equal": "ole",
-    "equal": "oeq",
-    "not_equal": "une",
-}
-_LOGIC = ("and", "or")
-_INTRINSIC = {
-    "maximum": "maximum",
-    "minimum": "minimum",
-    "absolute": "fabs",
-    "sqrt": "sqrt",
-}
-assert set(TRUTHS) == {*_COMPARE, *_LOGIC, "not"}
 
 # A gradient that vanishes becomes denormal numbers, which cost a hundred times as much: they count
 # as zero while the backward pass runs, and the processor is left as it was.
