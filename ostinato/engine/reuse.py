@@ -8,8 +8,9 @@ nobody else ever sees them.
 
 from collections.abc import Mapping, Sequence
 
+from ostinato.engine.passes import Level, Pass, Place
 from ostinato.engine.program import Node
-from ostinato.engine.stages import Level, Pass, Place, Stages
+from ostinato.engine.stages import Stages
 
 
 def reuse_memory(stages: Stages) -> Stages:

@@ -1,49 +1,18 @@
-"""From a traced step to two passes, forward and backward: what is computed when, and what is kept.
+"""From a traced step to two passes, forward and backward, and the large products around them.
 
-A level is (segment, phase). A segment begins with the products whose operands earlier segments have
-finished; a phase begins where a sum over features is complete. Within a level everything is done
-vector by vector in registers.
-
-A value of an earlier level, or of the forward pass, is computed again where that is cheap (a few
-additions and products from at most one value not yet in memory), and stored otherwise. Products
-with the input alone are taken out of the loop, before it; gradients of weights and of the input
-after it, each as one large product.
+Products with the input alone are taken out of the loop, before it; gradients of weights and of the
+input after it, each as one large product.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from itertools import accumulate
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ostinato.engine.lowering import MatrixGradient
-from ostinato.engine.program import TRUTHS, Matrix, Node, Program, Row
+from ostinato.engine.passes import Buffer, Pass, Place, offsets_of
+from ostinato.engine.program import Matrix, Node, Program, Row
 from ostinato.engine.trace import TracedStep
 
-Level = tuple[int, int]
-
-
-class Buffer(NamedTuple):
-    """A part of memory. What a row of it stands for is its kind.
-
-    steps: a sample at a step; states: a sample before the first step or after one; carry: two
-    halves with a row a sample, for what goes from step to step; samples: a sample; vector: all
-    share one row; sums: a total and a subtotal for each thread; block: a row of the samples that a
-    thread has in hand.
-    """
-
-    name: str
-    kind: str
-    width: int
-
-
-class Place(NamedTuple):
-    """Where in a buffer a value lies. `index` says which row: "step", "before" and "after" (a
-    state), "carried" and "carrying" (the two halves of a carry), "sample", "vector" or "block".
-    """
-
-    buffer: str
-    offset: int
-    index: str
+_KINDS = {"X": "steps", "P": "steps", "R": "steps", "G": "steps", "S": "states", "D": "carry"}
 
 
 class OuterProduct(NamedTuple):
@@ -65,222 +34,6 @@ class InputProduct(NamedTuple):
 
     operand: Place
     matrix: Matrix
-
-
-_ARITHMETIC = ("add", "subtract", "multiply", "negate", "where", "maximum", "minimum")
-_CHEAP = {"copy": 0} | {name: 1 for name in (*_ARITHMETIC, *TRUTHS)}
-_CHEAP_ENOUGH = 3
-_KINDS = {"X": "steps", "P": "steps", "R": "steps", "G": "steps", "S": "states", "D": "carry"}
-_INDEX = {
-    "steps": "step",
-    "states": "before",
-    "carry": "carried",
-    "samples": "sample",
-    "vector": "vector",
-}
-
-
-@dataclass
-class Pass:
-    """One direction through time.
-
-    `stores`: values and where they go, at their level; `totals`: sums over features and the level
-    that adds them up; `sums`: values that are added up over samples and steps (into "sums") or
-    over steps (into "samples"); `operands`: where each product finds its row.
-    """
-
-    program: Program
-    name: str
-    buffers: dict[str, Buffer]
-    hoisted: dict[Node, str]
-    outer: "Pass | None" = None
-    memory: dict[Node, Place] = field(default_factory=dict)
-    stores: dict[Node, list[Place]] = field(default_factory=dict)
-    sums: list[tuple[Node, Place]] = field(default_factory=list)
-    totals: dict[Node, Level] = field(default_factory=dict)
-    operands: dict[Node, Place] = field(default_factory=dict)
-    uses: dict[Node, set[Level]] = field(default_factory=dict)
-    _levels: dict[Node, Level] = field(default_factory=dict)
-    _pending: list[Node] = field(default_factory=list)
-    _seen: set[tuple[Node, Level]] = field(default_factory=set)
-
-    # ---- where values lie before a step
-
-    def place_of(self, node: Node) -> Place | None:
-        """Where a value can be loaded from before the step begins."""
-        if node in self.memory:
-            return self.memory[node]
-        if node.operation == "vector":
-            return Place(f"vector {node.label[0]}", node.label[1], "vector")
-        if node.operation == "input":
-            name, offset = node.label
-            return Place(name, offset, _INDEX[self.buffers[name].kind])
-        if node.operation == "part" and node.arguments[0] in self.hoisted:
-            return Place(self.hoisted[node.arguments[0]], node.label, "step")
-        return None
-
-    def is_leaf(self, node: Node) -> bool:
-        return node.operation in ("constant", "zero") or self.place_of(node) is not None
-
-    def belongs(self, node: Node) -> bool:
-        """Whether this pass computes the value; a backward pass only what gradients flow into."""
-        return self.outer is None or node.from_gradient
-
-    def level(self, node: Node) -> Level:
-        for each in self.program.nodes[len(self._levels) :]:
-            self._levels[each] = self._find_level(each)
-        return self._levels[node]
-
-    def _find_level(self, node: Node) -> Level:
-        if self.is_leaf(node) or not self.belongs(node):
-            return (0, 0)
-        found = max(self._levels[argument] for argument in node.arguments)
-        if node.operation == "product":
-            return (found[0] + 1, 0)
-        return (found[0], found[1] + 1) if node.operation == "sum" else found
-
-    # ---- what is stored
-
-    def buffer(self, name: str, kind: str, width: int) -> str:
-        self.buffers[name] = Buffer(name, kind, width)
-        return name
-
-    def store(self, node: Node, place: Place) -> None:
-        if node not in self.stores:
-            self._pending.append(node)
-        self.stores.setdefault(node, []).append(place)
-
-    def store_row(self, row: Row, buffer: str, index: str) -> None:
-        for node, offset in zip(row.pieces, _offsets(row.pieces), strict=True):
-            self.store(node, Place(buffer, offset, index))
-
-    def place_row(self, pieces: Sequence[Node], name: str) -> Place:
-        """Where these values lie side by side for every step; stored so if they do not yet."""
-        first = pieces[0]
-        known = self.place_of(first)
-        for place in ([known] if known else []) + self.stores.get(first, []):
-            if self.buffers[place.buffer].kind in ("steps", "states") and all(
-                self._lies_at(node, place._replace(offset=place.offset + offset))
-                for node, offset in zip(pieces, _offsets(pieces), strict=True)
-            ):
-                return place
-        while name in self.buffers:  # of another row, which begins with the same piece
-            name += "'"
-        self.buffer(name, "steps", sum(node.width for node in pieces))
-        self.store_row(Row(pieces), name, "step")
-        return Place(name, 0, "step")
-
-    def _lies_at(self, node: Node, place: Place) -> bool:
-        return self.place_of(node) == place or place in self.stores.get(node, [])
-
-    def place_operands(self, roots: Iterable[Node]) -> None:
-        """Give every product that these values need a row to read."""
-        waiting, seen = list(roots), set[Node]()
-        while waiting:
-            node = waiting.pop()
-            if node in seen or self.is_leaf(node) or not self.belongs(node):
-                continue
-            seen.add(node)
-            if node.operation == "product":
-                self.operands[node] = self.place_row(node.arguments, f"{self.name}O{node.number}")
-            waiting += node.arguments
-
-    # ---- what is loaded and what is computed again
-
-    def solve(self) -> None:
-        """Work out what else must be stored, so that every value can be had where it is used."""
-        for node, _ in self.sums:
-            self._demand(node, self.level(node))
-        done = set[Node]()
-        while self._pending:
-            self._pending.sort(key=self.level)
-            node = self._pending.pop()
-            if node not in done:
-                done.add(node)
-                level = self.level(node)
-                self._seen.discard((node, level))
-                self._demand(node, level, computed=True)
-
-    def _demand(self, node: Node, level: Level, *, computed: bool = False) -> None:
-        """See to it that `node` can be had at `level`; `computed`: it is this level's own work."""
-        if self.is_leaf(node):
-            self.uses.setdefault(node, set()).add(level)
-            return
-        if (node, level) in self._seen:
-            return
-        self._seen.add((node, level))
-        if not self.belongs(node):
-            self._demand_from_forward(node, level)
-            return
-        own = self.level(node)
-        if own < level and node in self.stores and not computed:
-            return
-        if node.operation == "part":
-            if own[0] != level[0]:
-                self._keep(node)
-        elif node.operation == "sum":
-            self._demand_total(node, level)
-        elif own == level or self._is_cheap(node, level):
-            for argument in node.arguments:
-                self._demand(argument, level)
-        else:
-            self._keep(node)
-
-    def _demand_total(self, node: Node, level: Level) -> None:
-        segment, phase = self.level(node)
-        if segment != level[0]:
-            self._keep(node)
-        if node not in self.totals:
-            self.totals[node] = (segment, phase - 1)
-            for argument in node.arguments:
-                self._demand(argument, (segment, phase - 1))
-
-    def _demand_from_forward(self, node: Node, level: Level) -> None:
-        """A value of the forward pass: computed again if that is cheap, else saved by it."""
-        assert self.outer is not None
-        effort, missing = self._frontier(node)
-        truth = node.operation == "map" and node.label in TRUTHS
-        cheap = node.label in _CHEAP and effort <= _CHEAP_ENOUGH and len(missing) <= 1
-        if truth or (node.operation == "map" and node.width > 1 and cheap):
-            for argument in node.arguments:
-                self._demand(argument, level)
-            return
-        if node not in self.outer.stores:
-            name = self.outer.buffer(f"V{node.number}", "steps", node.width)
-            self.outer.store(node, Place(name, 0, "step"))
-        self.memory[node] = self.outer.stores[node][0]
-        self.uses.setdefault(node, set()).add(level)
-
-    def _frontier(self, node: Node) -> tuple[int, set[Node]]:
-        """How many cheap operations give a forward value back, and what must be saved for it."""
-        assert self.outer is not None
-        if self.is_leaf(node) or node in self.outer.stores or node.width == 1:
-            return 0, set()
-        if node.operation == "map" and node.label in _CHEAP:
-            parts = [self._frontier(argument) for argument in node.arguments]
-            missing = set[Node]().union(*(part[1] for part in parts))
-            return _CHEAP[node.label] + sum(part[0] for part in parts), missing
-        return 0, {node}
-
-    def _is_cheap(self, node: Node, level: Level) -> bool:
-        if node.label in TRUTHS:
-            return True
-        if node.width == 1:
-            return self.level(node)[0] == level[0]
-        return self._effort(node, level) <= _CHEAP_ENOUGH
-
-    def _effort(self, node: Node, level: Level) -> int:
-        if self.is_leaf(node) or node in self.stores or node.width == 1:
-            return 0
-        if node.operation == "part":
-            return 0 if self.level(node)[0] == level[0] else 100
-        return _CHEAP.get(node.label, 100) + sum(self._effort(a, level) for a in node.arguments)
-
-    def _keep(self, node: Node) -> None:
-        """Store a value of an earlier level for a later one of the same step."""
-        if node not in self.stores:
-            name = self.buffer(f"{self.name}T{node.number}", "block", node.width)
-            self.store(node, Place(name, 0, "block"))
 
 
 class Stages(NamedTuple):
@@ -384,7 +137,7 @@ def _hoist(traced: TracedStep, buffers: dict[str, Buffer]) -> dict[Node, str]:
         if node.operation == "product" and all(
             part.operation == "input" and part.label[0] == "X" for part in node.arguments
         ):
-            if [part.label[1] for part in node.arguments] != _offsets(node.arguments):
+            if [part.label[1] for part in node.arguments] != offsets_of(node.arguments):
                 continue
             if sum(part.width for part in node.arguments) != traced.input_width:
                 continue
@@ -412,7 +165,7 @@ def _plan_input_gradient(
     """The input's gradient: whole products wait until after the loop, the rest is stored in it."""
     row = traced.input_gradient
     terms = [_terms(piece) for piece in row.pieces]
-    offsets = _offsets(row.pieces)
+    offsets = offsets_of(row.pieces)
     whole = [
         term.arguments[0]
         for term in terms[0]
@@ -512,10 +265,6 @@ def _plan_sums(traced: TracedStep, backward: Pass) -> dict[str, str]:
 
 
 def _add_up(backward: Pass, row: Row, buffer: str, index: str) -> None:
-    for node, offset in zip(row.pieces, _offsets(row.pieces), strict=True):
+    for node, offset in zip(row.pieces, offsets_of(row.pieces), strict=True):
         if node.operation != "zero":
             backward.sums.append((node, Place(buffer, offset, index)))
-
-
-def _offsets(pieces: Sequence[Node]) -> list[int]:
-    return [0, *accumulate(piece.width for piece in pieces)][:-1]

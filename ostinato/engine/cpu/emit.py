@@ -24,8 +24,8 @@ from ostinato.engine.cpu.panels import Kernel, Operand
 from ostinato.engine.cpu.row_code import Item, Panels, RowCode
 from ostinato.engine.cpu.target import Target
 from ostinato.engine.cpu.writer import Index, declarations
+from ostinato.engine.passes import Level, Pass, Place
 from ostinato.engine.program import Node
-from ostinato.engine.stages import Level, Pass, Place
 
 FIELDS = ("steps", "time", "samples", "first", "turn")
 """`turn` is 1 where the first step of the loop is to go through columns from the last, else 0."""

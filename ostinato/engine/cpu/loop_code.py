@@ -11,8 +11,8 @@ from ostinato.engine.cpu.panels import Lies, Operand, packing_stage
 from ostinato.engine.cpu.plan import At, Job, Stage, Word
 from ostinato.engine.cpu.products import address, rounding_address
 from ostinato.engine.cpu.target import Target
+from ostinato.engine.passes import Buffer, Pass
 from ostinato.engine.program import Matrix
-from ostinato.engine.stages import Buffer, Pass
 
 Shapes = Mapping[str, Sequence[int]]
 

@@ -20,8 +20,9 @@ from ostinato.engine.cpu.panels import Lies, Operand
 from ostinato.engine.cpu.plan import At, Stage
 from ostinato.engine.cpu.target import Target
 from ostinato.engine.cpu.work import Memory, Prepared, Work
+from ostinato.engine.passes import Place
 from ostinato.engine.reuse import reuse_memory
-from ostinato.engine.stages import OuterProduct, Place, Stages, cut_into_stages
+from ostinato.engine.stages import OuterProduct, Stages, cut_into_stages
 from ostinato.engine.trace import TracedStep
 
 

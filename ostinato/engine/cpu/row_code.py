@@ -11,8 +11,8 @@ from ostinato.engine.cpu.arithmetic import Arithmetic
 from ostinato.engine.cpu.panels import Kernel
 from ostinato.engine.cpu.target import Target
 from ostinato.engine.cpu.writer import Index, Writer
+from ostinato.engine.passes import Buffer, Level, Pass, Place
 from ostinato.engine.program import Node
-from ostinato.engine.stages import Buffer, Level, Pass, Place
 
 
 class Panels(NamedTuple):

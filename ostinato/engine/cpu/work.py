@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ostinato.engine.cpu.layout import Layout
 from ostinato.engine.cpu.plan import At, Job, Plan, Stage, Word
-from ostinato.engine.stages import Buffer
+from ostinato.engine.passes import Buffer
 
 Memory = dict[str, Tensor]
 

@@ -16,10 +16,11 @@ from ostinato.engine.explain.formulas import Name
 from ostinato.engine.explain.memory import kept_by
 from ostinato.engine.explain.naming import Naming, work_of
 from ostinato.engine.lowering import MatrixGradient, Outer
+from ostinato.engine.passes import Level, Pass, Place
 from ostinato.engine.program import CannotCompileError, Matrix, Node
 from ostinato.engine.reading import Steps
 from ostinato.engine.reuse import reuse_memory
-from ostinato.engine.stages import Level, Pass, Place, Stages, cut_into_stages
+from ostinato.engine.stages import Stages, cut_into_stages
 from ostinato.engine.trace import Form, trace
 
 

@@ -21,8 +21,9 @@ from ostinato.engine.explain.formulas import (
     sum_formula,
 )
 from ostinato.engine.lowering import VectorGradient
+from ostinato.engine.passes import Level, Pass
 from ostinato.engine.program import Node
-from ostinato.engine.stages import Level, Pass, Stages
+from ostinato.engine.stages import Stages
 
 _OF_THE_LOOP = {"X": "step_input", "R": "reset", "M": "mask", "GO": "d_output"}
 _OF_A_STATE = {
