@@ -7,6 +7,11 @@ import pytest
 import torch
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The samples of the pages, the longest file, first: no process ends alone with them."""
+    items.sort(key=lambda item: "docs" not in item.path.parts)
+
+
 @pytest.fixture(autouse=True)
 def _repeatable() -> None:
     torch.set_num_threads(1)
