@@ -12,9 +12,11 @@ from ostinato.errors import SettingsError, ShapeError
 from ostinato.layers import LayerNoise, RecurrentLayer
 from ostinato.layers.attention import Attention, HardChoice
 from ostinato.models.decoder_options import DecoderOptions
+from ostinato.models.label_smoothing import smoothed_losses
 from ostinato.models.pointer_generator import PointerGenerator
-from ostinato.models.sequence_memory import Decoded, DecoderState, DecoderStep, Encoded, Memory
+from ostinato.models.sequence_memory import DecoderState, DecoderStep, Encoded, Memory
 from ostinato.models.token_checks import check_tokens
+from ostinato.models.vocabulary_losses import vocabulary_losses
 from ostinato.state import NoState
 
 
@@ -137,8 +139,8 @@ class RecurrentDecoder(nn.Module, ABC):
         *,
         share_of_truth: Tensor | None = None,
         need_weights: bool = False,
-    ) -> Decoded:
-        """Read a whole target.
+    ) -> DecoderStep:
+        """Read a whole target, all steps up to the vocabulary.
 
         Args:
             target_in: token indices (batch, target time), from the start token on.
@@ -151,11 +153,8 @@ class RecurrentDecoder(nn.Module, ABC):
         need_weights = need_weights or self._needs_weights()
         if self.one_pass and share_of_truth is None and self.options.coverage is None:
             embedded = self.embed(target_in)
-            step = self.read_at_once(embedded, memory, lengths, need_weights=need_weights)
-        else:
-            step = self._read_step_by_step(target_in, memory, share_of_truth, need_weights)
-        log_probabilities = self.log_probabilities(step, memory)
-        return Decoded(log_probabilities, step.weights, step.choice, step.penalty)
+            return self.read_at_once(embedded, memory, lengths, need_weights=need_weights)
+        return self._read_step_by_step(target_in, memory, share_of_truth, need_weights)
 
     def embed(self, tokens: Tensor) -> Tensor:
         """Features of tokens; of `unknown_index` for those beyond the vocabulary."""
@@ -172,6 +171,22 @@ class RecurrentDecoder(nn.Module, ABC):
         if self.copying is None:
             return log_probabilities
         return self.copying(log_probabilities, step, memory.copied)
+
+    def losses(
+        self,
+        step: DecoderStep,
+        memory: Memory,
+        targets: Tensor,
+        counted: Tensor,
+        *,
+        smoothing: float,
+    ) -> Tensor:
+        """The loss of each target (batch, time), in nats; see `vocabulary_losses`."""
+        if self.copying is not None:
+            log_probabilities = self.log_probabilities(step, memory)
+            return smoothed_losses(log_probabilities, targets, smoothing, self.vocabulary_size)
+        features = self.dropout(self.features(step))
+        return vocabulary_losses(features, self.output, targets, counted, smoothing=smoothing)
 
     def look(
         self, query: Tensor, state: DecoderState, memory: Memory, *, need_weights: bool

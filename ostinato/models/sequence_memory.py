@@ -78,19 +78,3 @@ class DecoderStep(NamedTuple):
     weights: Any = None
     choice: Any = None
     penalty: Any = None
-
-
-class Decoded(NamedTuple):
-    """All target steps of a teacher-forced reading.
-
-    Attributes:
-        log_probabilities: (batch, target time, vocabulary) of each next token.
-        weights: the alignment (batch, target time, source time), or None where not asked for.
-        choice: of hard attention, its tensors (batch, target time), or None.
-        penalty: (batch, target time), or None without coverage.
-    """
-
-    log_probabilities: Tensor
-    weights: Any
-    choice: Any
-    penalty: Any

@@ -13,7 +13,7 @@ from ostinato.models.bridge import Bridge, BridgeKind
 from ostinato.models.decoder import RecurrentDecoder
 from ostinato.models.encoder import RecurrentEncoder
 from ostinato.models.label_smoothing import smoothed_losses
-from ostinato.models.sequence_memory import Decoded, DecoderState, Memory
+from ostinato.models.sequence_memory import DecoderState, DecoderStep, Memory
 from ostinato.models.token_checks import check_tokens
 
 
@@ -152,7 +152,8 @@ class SequenceToSequence(nn.Module):
         """
         self.decoder.check_target(target_in)
         memory = self.encode(source, source_lengths, copied=copied)
-        return self.decoder.read(target_in, target_lengths, memory).log_probabilities
+        step = self.decoder.read(target_in, target_lengths, memory)
+        return self.decoder.log_probabilities(step, memory)
 
     def loss(
         self,
@@ -186,10 +187,10 @@ class SequenceToSequence(nn.Module):
         counted = torch.ones_like(targets, dtype=torch.bool)
         if target_lengths is not None:
             counted = active_steps(target_lengths.to(targets.device), targets.shape[1])
-        decoded = self.decoder.read(
+        step = self.decoder.read(
             target_in, target_lengths, memory, share_of_truth=self._share_of_truth()
         )
-        return torch.where(counted, self._losses(decoded, targets, counted), 0.0)
+        return torch.where(counted, self._losses(step, memory, targets, counted), 0.0)
 
     @torch.no_grad()
     def alignment(
@@ -224,19 +225,22 @@ class SequenceToSequence(nn.Module):
         self.updates += 1
         return share
 
-    def _losses(self, decoded: Decoded, targets: Tensor, counted: Tensor) -> Tensor:
+    def _losses(
+        self, step: DecoderStep, memory: Memory, targets: Tensor, counted: Tensor
+    ) -> Tensor:
         size = self.decoder.vocabulary_size
         smoothing = self.label_smoothing if self.training else 0.0
-        losses = smoothed_losses(decoded.log_probabilities, targets, smoothing, size)
-        if not self.training:
-            return losses
-        coverage = self.decoder.options.coverage
-        if decoded.penalty is not None and coverage is not None:
-            losses = losses + coverage.penalty * decoded.penalty
-        if self.reinforce is not None:
-            rewards = -smoothed_losses(decoded.log_probabilities, targets, 0.0, size)
+        if self.reinforce is None or not self.training:
+            losses = self.decoder.losses(step, memory, targets, counted, smoothing=smoothing)
+        else:
+            log_probabilities = self.decoder.log_probabilities(step, memory)
+            losses = smoothed_losses(log_probabilities, targets, smoothing, size)
+            rewards = -smoothed_losses(log_probabilities, targets, 0.0, size)
             onward = self.decoder.context_feeds_state
-            losses = losses + self.reinforce(decoded.choice, rewards, counted, onward=onward)
+            losses = losses + self.reinforce(step.choice, rewards, counted, onward=onward)
+        coverage = self.decoder.options.coverage
+        if self.training and step.penalty is not None and coverage is not None:
+            losses = losses + coverage.penalty * step.penalty
         return losses
 
 

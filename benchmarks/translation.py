@@ -1,0 +1,113 @@
+"""Ours beside JoeyNMT on Multi30k, German to English: training, then translating the test.
+
+Both train a network of the same sizes (see `environments/joeynmt_multi30k.py`) for the same number
+of updates of about 113 pairs, with one thread, and take turns of half a minute, each stopped while
+the other works, so that both meet the same load. Then each translates the 1,000 sentences of
+test_2016_flickr with its best weights, greedily and with a beam of 5, in turns as well. Times are the
+processor's (user and system); the training's hold reading the data, learning the pieces, compiling
+and two validations. BLEU and chrF are sacreBLEU's (13a, cased) of the text with its case.
+
+    scripts/peer-environment joeynmt
+    OSTINATO_DATA=FOLDER python benchmarks/translation.py RUNS --updates 600
+    OSTINATO_DATA=FOLDER python benchmarks/translation.py RUNS --only translate    (what was trained)
+
+What was seen: benchmarks/README.md.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PEER = ROOT / ".peers/joeynmt/bin/python"
+WORKER = ROOT / "benchmarks/environments/joeynmt_multi30k.py"
+TURN_SECONDS = 30.0
+SETTINGS = {
+    "vocabulary-size": 5000,
+    "hidden-size": 512,
+    "embedding-size": 256,
+    "dropout": 0.3,
+    "label-smoothing": 0.1,
+    "learning-rate": 2e-3,
+    "schedule": "cosine",
+    "final-rate": 0.05,
+    "warm-up": 100,
+    "threads": 1,
+}
+
+
+def our_training(folder: Path, updates: int) -> list[str]:
+    data = Path(os.environ["OSTINATO_DATA"]) / "translation/multi30k"
+    files = {
+        "source": data / "train.de.gz",
+        "target": data / "train.en.gz",
+        "valid-source": data / "val.de.gz",
+        "valid-target": data / "val.en.gz",
+    }
+    more = {"updates": updates, "validate-every": updates // 2, "run": folder / "ours"}
+    settings = {**files, **SETTINGS, **more}
+    words = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
+    return [sys.executable, "-m", "ostinato.cli", "train", "translation", "--tied", *words]
+
+
+def their_training(folder: Path, updates: int) -> list[str]:
+    options = ["--updates", str(updates), "--validate-every", str(updates // 2)]
+    return [str(PEER), str(WORKER), str(folder / "joeynmt"), *options]
+
+
+def in_turns(commands: dict[str, list[str]], folder: Path) -> dict[str, float]:
+    """Run the commands one at a time, by turns; gives the processor's seconds of each."""
+    running: dict[str, subprocess.Popen[bytes]] = {}
+    used: dict[str, float] = {}
+    for name, command in commands.items():
+        with (folder / f"{name}.log").open("wb") as log:
+            running[name] = subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT)
+        running[name].send_signal(signal.SIGSTOP)
+    while running:
+        for name, process in list(running.items()):
+            process.send_signal(signal.SIGCONT)
+            usage = finished(process.pid, TURN_SECONDS)
+            if usage is None:
+                process.send_signal(signal.SIGSTOP)
+                continue
+            used[name] = usage
+            del running[name]
+    return used
+
+
+def finished(pid: int, seconds: float) -> float | None:
+    """Wait so long for a process; the processor's seconds that it took, None if it goes on."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found, status, usage = os.wait4(pid, os.WNOHANG)
+        if found:
+            if status:
+                sys.exit(f"a training failed: see its log ({status})")
+            return usage.ru_utime + usage.ru_stime
+        time.sleep(0.2)
+    return None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--updates", type=int, default=600)
+    parser.add_argument("--only", choices=("train", "translate"))
+    options = parser.parse_args()
+    folder = options.folder.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    if options.only != "translate":
+        commands = {
+            "ours": our_training(folder, options.updates),
+            "joeynmt": their_training(folder, options.updates),
+        }
+        print(json.dumps({"training_processor_seconds": in_turns(commands, folder)}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
