@@ -18,6 +18,7 @@ from ostinato.layers import (
 )
 from ostinato.layers.positions import PositionKind
 from ostinato.models.token_checks import check_tokens
+from ostinato.models.vocabulary_losses import vocabulary_losses
 from ostinato.state import KeyValueState, batch_size_of
 
 
@@ -187,12 +188,7 @@ class Transformer(nn.Module):
         Raises:
             ShapeError: shapes that do not fit.
         """
-        self._check_target(source, target_in, target_lengths)
-        memory = self.encode(source, source_lengths)
-        outputs = self.decoder(
-            self._embed_target(target_in), memory.prepared, memory_mask=_usable(memory)
-        )
-        return self.output(outputs)
+        return self.output(self._features(source, source_lengths, target_in, target_lengths))
 
     def loss(
         self,
@@ -221,17 +217,12 @@ class Transformer(nn.Module):
                 f"targets must be (batch, target time) = {tuple(target_in.shape)} as target_in, "
                 f"got {tuple(targets.shape)}"
             )
-        logits = _at_least_float32(self(source, source_lengths, target_in, target_lengths))
-        losses = F.cross_entropy(
-            logits.flatten(0, 1),
-            targets.flatten().long(),
-            reduction="none",
-            label_smoothing=self.label_smoothing if self.training else 0.0,
-        ).view(targets.shape)
-        if target_lengths is None:
-            return losses
-        counted = mask_of_lengths(target_lengths.to(losses.device), losses.shape[1])
-        return torch.where(counted, losses, 0.0)
+        counted = torch.ones_like(targets, dtype=torch.bool)
+        if target_lengths is not None:
+            counted = mask_of_lengths(target_lengths.to(targets.device), targets.shape[1])
+        features = self._features(source, source_lengths, target_in, target_lengths)
+        smoothing = self.label_smoothing if self.training else 0.0
+        return vocabulary_losses(features, self.output, targets, counted, smoothing=smoothing)
 
     @torch.no_grad()
     def alignment(
@@ -259,6 +250,20 @@ class Transformer(nn.Module):
         """Embedded tokens (batch, time, size) at their places."""
         scaled = math.sqrt(self.options.size) * embedded
         return self.dropout(scaled + features.to(embedded.dtype))
+
+    def _features(
+        self,
+        source: Tensor,
+        source_lengths: Tensor | None,
+        target_in: Tensor,
+        target_lengths: Tensor | None,
+    ) -> Tensor:
+        """What the vocabulary's matrix reads, of all steps."""
+        self._check_target(source, target_in, target_lengths)
+        memory = self.encode(source, source_lengths)
+        return self.decoder(
+            self._embed_target(target_in), memory.prepared, memory_mask=_usable(memory)
+        )
 
     def _check_target(
         self, source: Tensor, target_in: Tensor, target_lengths: Tensor | None
