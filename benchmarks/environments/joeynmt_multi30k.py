@@ -4,11 +4,11 @@
     .peers/joeynmt/bin/python benchmarks/environments/joeynmt_multi30k.py FOLDER --translate 1 5
 
 FOLDER gets the data as JoeyNMT reads it (a sentence a line, sentencepiece's BPE of 5,000 pieces a
-language), its configuration and its run. The network has the sizes of `recipes/multi30k.py`:
-an LSTM of 256 units each way, one of 512 that writes, Luong's attention, tokens of 256 features; what
-JoeyNMT does otherwise is as its documentation recommends (input feeding, a bridge, batches of a
-number of sentences). It prints JSON: the processor's seconds, and with --translate BLEU and chrF as
-sacreBLEU counts them for each size of the beam.
+language), its configuration and its run. The network has the sizes of `recipes/multi30k.py`: an
+LSTM of 256 units each way, one of 512 that writes, Luong's attention, tokens of 256 features. What
+JoeyNMT does otherwise is as in its own configurations: input feeding, a bridge, an output matrix of
+its own, batches of a number of sentences in the order of chance. It prints JSON: the processor's
+seconds, and with --translate also BLEU and chrF as sacreBLEU counts them, for each size of a beam.
 """
 
 import argparse

@@ -89,7 +89,8 @@ def test_a_batch_of_which_nothing_counts_has_no_loss_and_no_gradient() -> None:
     features = torch.randn(2, 3, 8, requires_grad=True)
     losses = vocabulary_losses(features, output, torch.zeros(2, 3, dtype=torch.long), counted)
     losses.sum().backward()
-    assert features.grad is not None and output.weight.grad is not None
+    assert features.grad is not None
+    assert output.weight.grad is not None
     assert losses.sum() == 0
     assert features.grad.abs().sum() == 0
     assert output.weight.grad.abs().sum() == 0
