@@ -16,6 +16,7 @@ from ostinato.models.label_smoothing import smoothed_losses
 from ostinato.models.pointer_generator import PointerGenerator
 from ostinato.models.sequence_memory import DecoderState, DecoderStep, Encoded, Memory
 from ostinato.models.token_checks import check_tokens
+from ostinato.models.token_embedding import token_embedding
 from ostinato.models.vocabulary_losses import vocabulary_losses
 from ostinato.state import NoState
 
@@ -55,8 +56,7 @@ class RecurrentDecoder(nn.Module, ABC):
         self.value_size = value_size
         self.options = options
         self.readout_size = options.readout_size or recurrent.output_size
-        self.embedding = nn.Embedding(vocabulary_size, embedding_size)
-        nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
+        self.embedding = token_embedding(vocabulary_size, embedding_size)
         self.dropout = nn.Dropout(options.dropout)
         self.recurrent = recurrent
         self.attention = attention

@@ -9,6 +9,7 @@ from ostinato.errors import SettingsError
 from ostinato.layers import RecurrentLayer, check_rate
 from ostinato.models.sequence_memory import Encoded
 from ostinato.models.token_checks import check_tokens
+from ostinato.models.token_embedding import token_embedding
 
 
 class RecurrentEncoder(nn.Module):
@@ -50,8 +51,7 @@ class RecurrentEncoder(nn.Module):
                 f"has embedding_size {embedding_size}"
             )
         self.vocabulary_size = vocabulary_size
-        self.embedding = nn.Embedding(vocabulary_size, embedding_size)
-        nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
+        self.embedding = token_embedding(vocabulary_size, embedding_size)
         self.dropout = nn.Dropout(dropout)
         self.recurrent = recurrent
         self.reverse_source = reverse_source
