@@ -38,8 +38,8 @@ SHARED = {
 }
 RECURRENT = SHARED | {"hidden-size": 512, "embedding-size": 256, "learning-rate": 2e-3}
 MODELS = {
-    "attention": RECURRENT | {"tied": True, "updates": 1500},
-    "plain": RECURRENT | {"reverse-source": True, "updates": 1500},
+    "attention": RECURRENT | {"tied": True, "updates": 1200},
+    "plain": RECURRENT | {"reverse-source": True, "updates": 1200},
     "transformer": SHARED
     | {
         "hidden-size": 256,

@@ -2,10 +2,10 @@
 
 from torch import nn
 
-_DEVIATION = 0.3
+_DEVIATION = 0.2
 """Of a feature, at first. What a recurrent layer makes of much smaller ones hardly depends on the
 token, so that attention, whose scores are products of two such states, sees all places alike for
-hundreds of updates. Much larger ones would weigh on an output that shares them."""
+hundreds of updates. Much larger ones are slow to change, and tell rare tokens apart by chance."""
 
 
 def token_embedding(vocabulary_size: int, embedding_size: int) -> nn.Embedding:
@@ -13,7 +13,7 @@ def token_embedding(vocabulary_size: int, embedding_size: int) -> nn.Embedding:
 
     Example:
         >>> round(token_embedding(5000, 64).weight.std().item(), 2)
-        0.3
+        0.2
     """
     embedding = nn.Embedding(vocabulary_size, embedding_size)
     nn.init.normal_(embedding.weight, std=_DEVIATION)
