@@ -137,11 +137,15 @@ def compare_translations(folder: Path, rounds: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, help="new, or with what is trained")
     parser.add_argument("--updates", type=int, default=600)
     parser.add_argument("--rounds", type=int, default=2, help="of translating")
     parser.add_argument("--only", choices=("train", "translate"))
     options = parser.parse_args()
+    if not PEER.exists():
+        sys.exit("no .peers/joeynmt; make it: scripts/peer-environment joeynmt")
+    if "OSTINATO_DATA" not in os.environ:
+        sys.exit("set OSTINATO_DATA to the folder that holds translation/multi30k")
     folder = options.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     if options.only != "translate":

@@ -16,6 +16,7 @@ from ostinato.tasks.classification.settings import ClassificationSettings
 from ostinato.tasks.planning.settings import PlanningSettings
 from ostinato.tasks.tagging.settings import TaggingSettings
 from ostinato.tasks.text.settings import TextSettings
+from ostinato.tasks.translation.settings import TranslationSettings
 
 Load = Callable[[str], ModuleType]
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -240,3 +241,10 @@ def test_every_task_of_the_classification_table_has_settings_that_can_be(recipe:
         words = {name.replace("-", "_"): value for name, value in module.settings_of(task).items()}
         words |= {"bidirectional": words.pop("no_bidirectional", None) is None}
         assert ClassificationSettings(data=Path("a"), **words).final_rate == 0.05
+
+
+@pytest.mark.parametrize("model", ["attention", "plain", "transformer"])
+def test_settings_of_recipes_are_settings_of_translation(recipe: Load, model: str) -> None:
+    chosen = recipe("multi30k").MODELS[model]
+    fields = {option.replace("-", "_"): value for option, value in chosen.items()}
+    assert TranslationSettings(data="pairs.tsv", model=model, **fields).updates == chosen["updates"]
