@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 
-import ostinato
-
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SCRIPTS = sorted(path.stem for path in BENCHMARKS.glob("*.py"))
 
@@ -46,20 +44,6 @@ def test_a_case_is_compared_recorded_and_put_in_the_table(tmp_path: Path) -> Non
     assert "| RNN h=64 n=4 | nn.RNN |" in page.read_text()
     assert page.read_text().startswith("before\n")
     assert page.read_text().endswith("\nafter\n")
-
-
-def test_our_engine_in_bfloat16_is_near_the_one_in_float32() -> None:
-    rounded = importlib.import_module("peers.rounded")
-    layer, inputs = ostinato.LSTM(16, 16), torch.randn(2, 5, 16, requires_grad=True)
-    expected = layer(inputs)[0].detach()
-    found = rounded.rounded_training(layer.cells[0], inputs)()
-    torch.testing.assert_close(found, expected, rtol=0, atol=2e-2)
-    assert not torch.equal(found, expected)
-    stepper = rounded.rounded_stepper(layer.cells[0])
-    with torch.no_grad():
-        first = stepper(layer.initial_state(1)[0].hidden + 0.5)
-        alone, _ = layer.step(torch.full((1, 16), 0.5))
-    torch.testing.assert_close(first, alone, rtol=0, atol=2e-2)
 
 
 def test_the_latest_record_of_a_case_counts() -> None:
