@@ -2,11 +2,16 @@
 
     OSTINATO_DATA=FOLDER python recipes/dialogues.py --updates 1200
 
-The folder holds dialogues/sgd/train.jsonl. No figure is published for free chat on it. Seen: after
-450 updates (of about 900 target tokens each) perplexity 20.2 on half a percent of the dialogues,
-kept back, and answers of the set's commonest kinds ("Where are you interested in?" to a wish for a
-film, "Have a great day." too early): it has not learnt to book a table. It was not run to its end
-yet.
+The folder holds dialogues/sgd/train.jsonl. No figure is published for free chat on it. Seen after
+1,200 updates (227 s of processor time on one core): perplexity 12.3 a piece on half a percent of
+the dialogues, kept back. The answers fit what was said, and know no facts: to the lines below came
+
+    What time would you like to make a reservation?
+    What time would you like the reservation for?
+    Is there anything else I can help you with?
+    Where are you looking for?
+
+The second asks again for the time that it was just told.
 """
 
 import argparse
