@@ -238,8 +238,8 @@ def _predict_live(run: "ClassificationRun", options: PredictArguments) -> None:
 def _samples(run: "ClassificationRun", options: PredictArguments) -> Iterator["Samples"]:
     """All samples of a file; texts of standard input some at a time, as they come."""
     from ostinato.data.classification.codec import TextCodec
-    from ostinato.data.classification.reading import lines_of_stdin
     from ostinato.data.classification.samples import Sample, collect
+    from ostinato.data.text_lines import lines_of_stdin
 
     streamed = options.file == STANDARD_INPUT and options.format in (None, "lines")
     if not (streamed and isinstance(run.codec.inputs, TextCodec)):

@@ -20,7 +20,7 @@ from ostinato.cli.processes import is_first_process
 from ostinato.cli.tasks_of_runs import refuse_options
 from ostinato.cli.train import ResumeArguments
 from ostinato.cli.trainings import print_best, print_means, print_places, train_seeds
-from ostinato.errors import DataError, SettingsError
+from ostinato.errors import SettingsError
 from ostinato.tasks.settings import CheckedModel
 from ostinato.tasks.tagging.settings import TaggingSettings
 
@@ -171,21 +171,15 @@ def _sentences(options: TagArguments) -> Iterator["Sentence"]:
 
 def _lines(file: str) -> Iterator[str]:
     """The lines of a file or of standard input, as they come."""
-    if file != "-":
-        from ostinato.data.tagging.reading import find_file
-        from ostinato.data.text_lines import read_lines
-        from ostinato.data.text_reading import Meter
+    from ostinato.data.tagging.reading import find_file
+    from ostinato.data.text_lines import lines_of_stdin, read_lines
+    from ostinato.data.text_reading import Meter
 
-        source = find_file(Path(file))
-        yield from read_lines(source, Meter(None, [source], ""))
+    if file == "-":
+        yield from lines_of_stdin("tag")
         return
-    if sys.stdin is None:
-        raise DataError("there is nothing to tag: standard input is closed")
-    for number, raw in enumerate(sys.stdin.buffer, start=1):
-        try:
-            yield raw.decode("utf-8").rstrip("\r\n")
-        except UnicodeDecodeError:
-            raise DataError(f"standard input, line {number} is not UTF-8") from None
+    source = find_file(Path(file))
+    yield from read_lines(source, Meter(None, [source], ""))
 
 
 def _train_one(settings: TaggingSettings) -> "TaggingRun":

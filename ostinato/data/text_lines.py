@@ -26,14 +26,14 @@ def read_lines(source: TextSource, meter: Meter) -> Iterator[str]:
         yield line.removeprefix("\ufeff") if number == 1 else line
 
 
-def lines_of_stdin() -> Iterator[str]:
-    """The lines of standard input without their ends, as they come.
+def lines_of_stdin(purpose: str = "read") -> Iterator[str]:
+    """The lines of standard input without their ends, as they come; `purpose`: what they are for.
 
     Raises:
         DataError: it is closed, or a line is no UTF-8.
     """
     if sys.stdin is None:
-        raise DataError("there is nothing to read: standard input is closed")
+        raise DataError(f"there is nothing to {purpose}: standard input is closed")
     for number, raw in enumerate(sys.stdin.buffer, start=1):
         try:
             yield raw.decode("utf-8").rstrip("\r\n")

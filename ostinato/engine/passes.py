@@ -31,6 +31,11 @@ class Buffer(NamedTuple):
     kind: str
     width: int
 
+    @property
+    def numbers_of_a_thread(self) -> int:
+        """That each thread has for itself; 0 where all threads have the same."""
+        return 2 * self.width if self.kind == "sums" else 0
+
 
 class Place(NamedTuple):
     """Where in a buffer a value lies. `index` says which row: "step", "before" and "after" (a

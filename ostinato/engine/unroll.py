@@ -133,7 +133,8 @@ def unroll_both(
     if inputs.shape[1] and all(choice.engine == "compiled" for _, choice in pairs):
         with suppress(CannotCompileError):  # as in _run
             return run_both([compiled for compiled, _ in pairs], [way.state for way in ways])
-    return [_run(way, inputs, asked) for way in ways]
+        return [_run(way, inputs, asked) for way in ways]
+    return [_run_chosen(way, inputs, asked, *pair) for way, pair in zip(ways, pairs, strict=True)]
 
 
 class _Asked(NamedTuple):
@@ -186,7 +187,12 @@ def _chosen(way: Way, inputs: Tensor, asked: _Asked) -> tuple[CompiledCall, Choi
 
 def _run(way: Way, inputs: Tensor, asked: _Asked) -> Unrolled:
     """Run what has been checked."""
-    compiled, choice = _chosen(way, inputs, asked)
+    return _run_chosen(way, inputs, asked, *_chosen(way, inputs, asked))
+
+
+def _run_chosen(
+    way: Way, inputs: Tensor, asked: _Asked, compiled: CompiledCall, choice: Choice
+) -> Unrolled:
     cell, state, reading, noise = way
     _, all_states, products, recompute, watch = asked
     _refuse_frozen_time(cell, inputs, choice)

@@ -2,7 +2,8 @@
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ from torch import nn
 
 from ostinato.errors import CheckpointError
 from ostinato.tasks.losses_picture import draw_losses_of_run
+from ostinato.tasks.run_folder import new_run_folder
 from ostinato.tasks.settings import TrainingSettings
 from ostinato.training import (
     Averaging,
@@ -23,6 +25,8 @@ from ostinato.training import (
     Trainer,
     TrainingPlan,
     build_optimiser,
+    choose_device,
+    join_processes,
     load_model_weights,
 )
 
@@ -45,6 +49,32 @@ def local_device(name: str) -> str:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         return f"cuda:{os.environ['LOCAL_RANK']}"
     return name
+
+
+@contextmanager
+def take_part(settings: TrainingSettings) -> Iterator[tuple[Processes, torch.device]]:
+    """Take the threads and the device of the settings; the processes of this training."""
+    set_threads(settings.threads)
+    device = choose_device(local_device(settings.device))
+    with join_processes(device) as processes:
+        yield processes, device
+
+
+def begin_folder(
+    wanted: Path | None, name: str, processes: Processes, describe: Callable[[Path], None]
+) -> Path:
+    """The folder of a new run, made and described by the first process.
+
+    Args:
+        wanted, name: as `new_run_folder` takes them.
+        processes: of this training.
+        describe: writes into the folder what the run is.
+    """
+    folder = None
+    if processes.is_first:
+        folder = new_run_folder(wanted, name)
+        describe(folder)
+    return processes.from_first(folder)
 
 
 def settings_elsewhere(

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ostinato.data.classification.numbers import parse_numbers
-from ostinato.data.classification.reading import STANDARD_INPUT, lines_of_stdin
+from ostinato.data.classification.reading import STANDARD_INPUT
 from ostinato.data.pair_reading import read_lines
+from ostinato.data.text_lines import lines_of_stdin
 from ostinato.data.text_reading import Meter
 from ostinato.data.text_sources import TextSource
 from ostinato.errors import DataError

@@ -1,7 +1,6 @@
 """Reads samples in any of the formats, by a layout that says which."""
 
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -12,7 +11,7 @@ from ostinato.data.classification.samples import Sample, Samples, collect
 from ostinato.data.classification.series_files import read_ts, read_ucr
 from ostinato.data.classification.strokes import read_strokes
 from ostinato.data.classification.tables import Table, read_documents, read_long, read_wide
-from ostinato.data.text_lines import read_lines
+from ostinato.data.text_lines import lines_of_stdin, read_lines
 from ostinato.data.text_reading import Meter, Progress
 from ostinato.data.text_sources import TextSource
 from ostinato.errors import DataError, SettingsError
@@ -145,21 +144,6 @@ def samples_of(
     if layout.format == "long":
         return read_long(table, layout.columns, labelled=labelled)
     return read_documents(table, layout.columns, labelled=labelled)
-
-
-def lines_of_stdin() -> Iterator[str]:
-    """The lines of standard input, as they come.
-
-    Raises:
-        DataError: it is closed, or no UTF-8.
-    """
-    if sys.stdin is None:
-        raise DataError("there is nothing to read: standard input is closed")
-    for number, raw in enumerate(sys.stdin.buffer, start=1):
-        try:
-            yield raw.decode("utf-8").rstrip("\r\n")
-        except UnicodeDecodeError:
-            raise DataError(f"standard input, line {number} is not UTF-8") from None
 
 
 def _found(path: Path) -> TextSource:

@@ -147,9 +147,8 @@ class _Emitter(RowCode):
         for panels in self.panels:
             if name == panels.rounded:
                 return 2 * self.block * panels.rounded_stride
-        if not self._is_sum(name):
-            return 0
-        return 2 * self.stages.buffers[name].width * self.target.scalar_bytes
+        buffer = self.stages.buffers.get(name)
+        return 0 if buffer is None else buffer.numbers_of_a_thread * self.target.scalar_bytes
 
     # ---- sums over all rows
 
@@ -158,7 +157,8 @@ class _Emitter(RowCode):
 
         One long chain of additions would lose digits as the rows grow many; two short ones do not.
         """
-        sums = [name for name in self.order if self._is_sum(name)]
+        buffers = self.stages.buffers
+        sums = [name for name in self.order if name in buffers and buffers[name].kind == "sums"]
         if not sums:
             return
         writer = self.writer
@@ -170,10 +170,6 @@ class _Emitter(RowCode):
             self.rows = {}
             for name in sums:
                 self._add_subtotal(name)
-
-    def _is_sum(self, name: str) -> bool:
-        buffer = self.stages.buffers.get(name)
-        return buffer is not None and buffer.kind == "sums"
 
     def _add_subtotal(self, name: str) -> None:
         width, lanes = self.stages.buffers[name].width, self.target.lanes

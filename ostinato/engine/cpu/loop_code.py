@@ -129,9 +129,7 @@ class LoopCode:
     def _bytes_of_a_thread(self, name: str) -> int:
         """From one thread's sums to the next one's."""
         buffer = self.buffers.get(name)
-        if buffer is None or buffer.kind != "sums":
-            return 0
-        return 2 * buffer.width * self.target.scalar_bytes
+        return 0 if buffer is None else buffer.numbers_of_a_thread * self.target.scalar_bytes
 
     @staticmethod
     def _own(room: Room, size: int, groups: int) -> tuple[At, int]:

@@ -18,9 +18,10 @@ from ostinato.data.classification.part import SamplePart, encode_samples
 from ostinato.data.classification.reading import format_of, layout_of, read_samples
 from ostinato.data.classification.samples import Samples
 from ostinato.data.tokenisers import TokeniserSettings
-from ostinato.errors import CheckpointError, DataError, SettingsError
+from ostinato.errors import DataError, SettingsError
 from ostinato.tasks.classification.settings import OF_SERIES, OF_TEXTS, ClassificationSettings
-from ostinato.tasks.run_folder import CONFIG, read_record
+from ostinato.tasks.recorded_run import refuse_other_data
+from ostinato.tasks.run_folder import CONFIG
 from ostinato.training import Observer
 
 
@@ -100,13 +101,7 @@ def prepare_again(
             f"the data of {folder} cannot be read again: {problem}; put it back, or write in "
             f"{folder / CONFIG} where it lies now"
         ) from problem
-    known = read_record(folder)["fingerprint"]
-    if corpus.fingerprint != known:
-        raise CheckpointError(
-            f"the data of {folder} is not what it was trained on (SHA-256 {known[:12]}..., now "
-            f"{corpus.fingerprint[:12]}...): going on would not be the same run; to train on the "
-            f"new data from these weights, start a run with --initial-weights {folder}"
-        )
+    refuse_other_data(folder, corpus.fingerprint)
     return corpus
 
 

@@ -1,14 +1,10 @@
 """What the folder of a classification run says: its settings, and a page for a person."""
 
-import json
 from pathlib import Path
 
-from ostinato.checkpoint import write_text
-from ostinato.errors import CheckpointError
 from ostinato.tasks.classification.corpus import ClassificationCorpus
 from ostinato.tasks.classification.settings import ClassificationSettings
-from ostinato.tasks.run_folder import CONFIG, RECORD, read_record
-from ostinato.tasks.toml import read_toml, write_toml
+from ostinato.tasks.recorded_run import found_from_anywhere, recorded_settings, write_run
 
 _PATHS = ("data", "valid", "initial_weights")
 _TOLD = 12
@@ -20,24 +16,16 @@ def settings_of(folder: Path) -> ClassificationSettings:
     Raises:
         CheckpointError: there is no run of classification.
     """
-    task = read_record(folder)["task"]
-    if task != "classification":
-        raise CheckpointError(
-            f"{folder} holds a run of {task}, not of classification; `ostinato train "
-            "classification` makes one"
-        )
-    return ClassificationSettings(**read_toml(folder / CONFIG, ClassificationSettings))
+    return recorded_settings(folder, "classification", ClassificationSettings)
 
 
 def describe(folder: Path, settings: ClassificationSettings, corpus: ClassificationCorpus) -> None:
     """Write what the run is: settings, codec, fingerprint, and a page for a person."""
-    paths = {name: getattr(settings, name) for name in _PATHS}
     fixed = settings.model_copy(
         update={
-            "run": folder.absolute(),
             "text": corpus.columns.text,
             "label": corpus.columns.label,
-            **{n: None if p is None else p.expanduser().absolute() for n, p in paths.items()},
+            **found_from_anywhere(folder, settings, _PATHS),
         }
     )
     record = {
@@ -47,9 +35,7 @@ def describe(folder: Path, settings: ClassificationSettings, corpus: Classificat
         "sources": [],
     }
     corpus.codec.save(folder)
-    write_text(folder / RECORD, json.dumps(record, indent=1))
-    write_text(folder / "README.md", _page(folder, settings, corpus))
-    write_text(folder / CONFIG, write_toml(fixed))
+    write_run(folder, fixed, record, _page(folder, settings, corpus))
 
 
 def _page(folder: Path, settings: ClassificationSettings, corpus: ClassificationCorpus) -> str:

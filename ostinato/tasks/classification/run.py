@@ -18,10 +18,11 @@ from ostinato.tasks.classification.evaluation import Judgement, evaluate, predic
 from ostinato.tasks.classification.live import LiveClassification
 from ostinato.tasks.classification.prediction import Prediction, predictions
 from ostinato.tasks.classification.settings import ClassificationSettings
+from ostinato.tasks.trained_run import TrainedRun
 from ostinato.training import Observer
 
 
-class ClassificationRun:
+class ClassificationRun(TrainedRun[ClassificationSettings]):
     """A trained run: its model, codec and folder.
 
     Made by `ostinato.train_classification` and `ostinato.load_classifier`.
@@ -40,15 +41,9 @@ class ClassificationRun:
         model: Classifier,
         codec: SampleCodec,
     ) -> None:
-        self.folder = folder
-        self.settings = settings
+        super().__init__(folder, settings)
         self.model = model
         self.codec = codec
-
-    @property
-    def figure(self) -> Path:
-        """Where the picture of the losses lies."""
-        return self.folder / "figures" / "loss.png"
 
     @property
     def class_figure(self) -> Path:

@@ -25,16 +25,16 @@ from ostinato.tasks.classification.model import build, build_layer
 from ostinato.tasks.classification.run import ClassificationRun, Prediction
 from ostinato.tasks.classification.settings import ClassificationSettings
 from ostinato.tasks.initial_weights import load_initial_weights
-from ostinato.tasks.run_folder import new_run_folder, refuse_unusable_folder, require_run
+from ostinato.tasks.run_folder import refuse_unusable_folder, require_run
 from ostinato.tasks.training_run import (
+    begin_folder,
     build_trainer,
     load_trained,
-    local_device,
-    set_threads,
     settings_elsewhere,
+    take_part,
     train_to_the_end,
 )
-from ostinato.training import Journal, Observer, ThroughSamples, choose_device, join_processes
+from ostinato.training import Journal, Observer, ThroughSamples, choose_device
 from ostinato.training.processes import Processes
 
 __all__ = [
@@ -65,16 +65,15 @@ def train(settings: ClassificationSettings, observer: Observer | None = None) ->
     observer = observer or Observer()
     refuse_unusable_folder(settings.run)
     build_layer(settings, 1)  # What only building refuses is refused before anything is read.
-    set_threads(settings.threads)
-    device = choose_device(local_device(settings.device))
-    with join_processes(device) as processes:
+    with take_part(settings) as (processes, device):
         corpus = _prepare(settings, observer)
         model = _model(settings, corpus, device, fresh=True)
-        folder = None
-        if processes.is_first:
-            folder = new_run_folder(settings.run, f"classification-{settings.cell}")
-            describe(folder, settings, corpus)
-        folder = processes.from_first(folder)
+        folder = begin_folder(
+            settings.run,
+            f"classification-{settings.cell}",
+            processes,
+            lambda folder: describe(folder, settings, corpus),
+        )
         _tell(corpus, settings, observer)
         torch.manual_seed(settings.seed + processes.rank)
         return _train(folder, settings, model, corpus, processes, observer, resume=False)
@@ -99,9 +98,7 @@ def resume(
     folder = Path(folder)
     settings = settings_of(folder)
     settings = settings_elsewhere(settings, device, threads, workers)
-    set_threads(settings.threads)
-    where = choose_device(local_device(settings.device))
-    with join_processes(where) as processes:
+    with take_part(settings) as (processes, where):
         corpus = prepare_again(folder, settings, observer)
         model = _model(settings, corpus, where, fresh=Journal(folder).find() is None)
         torch.manual_seed(settings.seed + processes.rank)

@@ -1,6 +1,6 @@
 """How well a forecaster forecasts, beside forecasts that cost nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from ostinato.data.forecasting.prepared import PreparedSeries
 from ostinato.errors import DataError
 from ostinato.state import stack
 from ostinato.tasks.forecasting.data import ForecastData
-from ostinato.tasks.forecasting.reading import Forecaster, draw_paths, read_on
+from ostinato.tasks.forecasting.reading import Forecaster, draw_paths, states_before
 from ostinato.tasks.forecasting.settings import ForecastingSettings
 
 Told = Callable[[int, int], None]
@@ -145,10 +145,18 @@ def forecasts_from(
     seed: int,
 ) -> NDArray[np.float64]:
     """Paths from each origin: (origins, samples, horizon, targets)."""
-    states, state, read = [], None, 0
-    for row in origins:
-        state = read_on(model, series, read, int(row), state)
-        states.append(state)
-        read = int(row)
+    states = list(states_before(model, series, origins))
+    return paths_from(model, series, origins, states, settings, seed).astype(np.float64)
+
+
+def paths_from(
+    model: Forecaster,
+    series: PreparedSeries,
+    origins: NDArray[np.int64],
+    states: Sequence[Any],
+    settings: ForecastingSettings,
+    seed: int,
+) -> NDArray[np.float32]:
+    """Paths from each origin, whose state is known: (origins, samples, horizon, targets)."""
     ahead = np.stack([series.covariates[row : row + settings.horizon] for row in origins])
-    return draw_paths(model, stack(states), ahead, settings.samples, seed).astype(np.float64)
+    return draw_paths(model, stack(states), ahead, settings.samples, seed)

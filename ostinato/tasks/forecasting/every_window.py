@@ -1,5 +1,6 @@
 """The errors of forecasts from every row of the test part, as published tables have them."""
 
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -7,10 +8,9 @@ from numpy.typing import NDArray
 
 from ostinato.data.forecasting.baselines import last_value, seasonal_naive
 from ostinato.errors import DataError
-from ostinato.state import stack
 from ostinato.tasks.forecasting.data import ForecastData
-from ostinato.tasks.forecasting.evaluation import Told, origins_of
-from ostinato.tasks.forecasting.reading import Forecaster, draw_paths, read_on
+from ostinato.tasks.forecasting.evaluation import Told, origins_of, paths_from
+from ostinato.tasks.forecasting.reading import Forecaster, states_before
 from ostinato.tasks.forecasting.settings import ForecastingSettings
 
 _TOGETHER = 128
@@ -56,17 +56,12 @@ def judge_every_window(
     errors = {name: _Errors() for name in ("", *baselines)}
     for name, one in data.prepared(settings).items():
         whole = np.where(one.seen, one.values, np.nan).astype(np.float64)
-        state, read = None, 0
+        states = states_before(model, one, origins[name])
         for rows in np.array_split(origins[name], -(-len(origins[name]) // _TOGETHER) or 1):
             if len(rows) == 0:
                 continue
-            states = []
-            for row in rows:
-                state = read_on(model, one, read, int(row), state)
-                states.append(state)
-                read = int(row)
-            ahead = np.stack([one.covariates[row : row + horizon] for row in rows])
-            paths = draw_paths(model, stack(states), ahead, settings.samples, seed)
+            known = list(islice(states, len(rows)))
+            paths = paths_from(model, one, rows, known, settings, seed)
             truth = np.stack([whole[row : row + horizon] for row in rows])
             errors[""].add(paths.mean(1), np.median(paths, 1), truth)
             for label, baseline in baselines.items():

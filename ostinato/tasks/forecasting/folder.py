@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from ostinato.checkpoint import write_text
 from ostinato.data.forecasting.columns import Columns
 from ostinato.data.forecasting.grid import Grid
 from ostinato.data.forecasting.splits import Scaling
 from ostinato.data.forecasting.static import StaticCoding, learn_static
 from ostinato.errors import CheckpointError
 from ostinato.tasks.forecasting.settings import ForecastingSettings
-from ostinato.tasks.run_folder import CONFIG, RECORD, read_record
-from ostinato.tasks.toml import read_toml, write_toml
+from ostinato.tasks.recorded_run import recorded_settings, write_run
+from ostinato.tasks.run_folder import RECORD, read_record
 
 
 @dataclass(frozen=True)
@@ -60,13 +59,7 @@ def settings_of(folder: Path) -> ForecastingSettings:
     Raises:
         CheckpointError: there is no run of forecasting.
     """
-    task = read_record(folder)["task"]
-    if task != "forecasting":
-        raise CheckpointError(
-            f"{folder} holds a run of {task}, not of forecasting; `ostinato train forecasting` "
-            "makes one"
-        )
-    return ForecastingSettings(**read_toml(folder / CONFIG, ForecastingSettings))
+    return recorded_settings(folder, "forecasting", ForecastingSettings)
 
 
 def facts_of(folder: Path) -> Facts:
@@ -99,9 +92,7 @@ def describe(folder: Path, settings: ForecastingSettings, facts: Facts, fingerpr
         "sources": [str(settings.data.absolute())],
         "facts": _written(facts),
     }
-    write_text(folder / RECORD, json.dumps(record, indent=1))
-    write_text(folder / "README.md", _page(folder, settings, facts))
-    write_text(folder / CONFIG, write_toml(fixed))
+    write_run(folder, fixed, record, _page(folder, settings, facts))
 
 
 def fingerprint(settings: ForecastingSettings) -> str:

@@ -1,6 +1,6 @@
 """Reading a series to its end, in pieces; and drawing what may come after."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,17 @@ def read_on(
             parameters, after = model(values, seen, covariates, after)
             told(parameters, values, seen)
     return after
+
+
+def states_before(
+    model: Forecaster, series: PreparedSeries, origins: Iterable[int], start: int = 0
+) -> Iterator[Any]:
+    """The state before each of these rows in turn, from row `start` on; no row is read twice."""
+    state, read = None, start
+    for row in map(int, origins):
+        state = read_on(model, series, read, row, state)
+        yield state
+        read = row
 
 
 def draw_paths(

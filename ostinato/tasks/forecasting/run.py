@@ -27,10 +27,11 @@ from ostinato.tasks.forecasting.reading import Forecaster, draw_paths
 from ostinato.tasks.forecasting.scores import ScoredValue, Scores
 from ostinato.tasks.forecasting.series_forecast import SeriesForecast
 from ostinato.tasks.forecasting.settings import ForecastingSettings
+from ostinato.tasks.trained_run import TrainedRun
 from ostinato.training import Journal, Observer
 
 
-class ForecastingRun:
+class ForecastingRun(TrainedRun[ForecastingSettings]):
     """A trained run: its forecaster and folder.
 
     Made by `ostinato.train_forecasting` and `ostinato.load_forecaster`.
@@ -42,15 +43,9 @@ class ForecastingRun:
     """
 
     def __init__(self, folder: Path, settings: ForecastingSettings, network: Forecaster) -> None:
-        self.folder = folder
-        self.settings = settings
+        super().__init__(folder, settings)
         self.network = network
         self.facts = facts_of(folder)
-
-    @property
-    def figure(self) -> Path:
-        """Where the picture of the losses lies."""
-        return self.folder / "figures" / "loss.png"
 
     def forecast(
         self, data: Path | str | None = None, *, future: Path | str | None = None, seed: int = 0

@@ -20,8 +20,9 @@ from ostinato.tasks.forecasting.reading import draw_paths
 from ostinato.tasks.forecasting.run import ForecastingRun
 from ostinato.tasks.forecasting.settings import ForecastingSettings
 from ostinato.tasks.forecasting.validation import validation, validation_updates
-from ostinato.tasks.run_folder import new_run_folder, refuse_unusable_folder
+from ostinato.tasks.run_folder import refuse_unusable_folder
 from ostinato.tasks.training_run import (
+    begin_folder,
     build_trainer,
     load_trained,
     local_device,
@@ -66,11 +67,12 @@ def train(settings: ForecastingSettings, observer: Observer | None = None) -> Fo
     data = read_data(settings)
     _tell(data, observer)
     with join_processes(choose_device(local_device(settings.device))) as processes:
-        folder = None
-        if processes.is_first:
-            folder = new_run_folder(settings.run, f"forecasting-{settings.data.stem}")
-            describe(folder, settings, data.facts, fingerprint(settings))
-        folder = processes.from_first(folder)
+        folder = begin_folder(
+            settings.run,
+            f"forecasting-{settings.data.stem}",
+            processes,
+            lambda folder: describe(folder, settings, data.facts, fingerprint(settings)),
+        )
         return _train(folder, settings, data, processes, observer, resume=False)
 
 

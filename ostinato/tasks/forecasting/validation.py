@@ -16,7 +16,13 @@ from ostinato.models.forecaster import AutoregressiveForecaster
 from ostinato.models.windowed_forecaster import WindowedForecaster
 from ostinato.state import stack
 from ostinato.tasks.forecasting.data import ForecastData
-from ostinato.tasks.forecasting.reading import MeanLoss, device_of, draw_paths, read_on
+from ostinato.tasks.forecasting.reading import (
+    MeanLoss,
+    device_of,
+    draw_paths,
+    read_on,
+    states_before,
+)
 from ostinato.tasks.forecasting.settings import ForecastingSettings
 from ostinato.training.device import move_window
 
@@ -130,12 +136,9 @@ def _crps_over_horizons(
     states, ahead, truths = [], [], []
     horizon = settings.horizon
     for number, rows in _spread(parts, horizon, DRAWN_FORECASTS):
-        one, read = series[number], max(0, int(rows[0]) - _WARM_UP)
-        state = None
+        one = series[number]
+        states += states_before(model, one, rows, max(0, int(rows[0]) - _WARM_UP))
         for row in rows:
-            state = read_on(model, one, read, int(row), state)
-            read = int(row)
-            states.append(state)
             ahead.append(one.covariates[row : row + horizon])
             here = slice(row, row + horizon)
             truths.append(np.where(one.seen[here], one.values[here], np.nan))

@@ -4,12 +4,9 @@ import hashlib
 import json
 from pathlib import Path
 
-from ostinato.checkpoint import write_text
 from ostinato.data.planning.problems import PROBLEMS
-from ostinato.errors import CheckpointError
 from ostinato.tasks.planning.settings import PlanningSettings
-from ostinato.tasks.run_folder import CONFIG, RECORD, read_record
-from ostinato.tasks.toml import read_toml, write_toml
+from ostinato.tasks.recorded_run import recorded_settings, write_run
 
 
 def settings_of(folder: Path) -> PlanningSettings:
@@ -18,12 +15,7 @@ def settings_of(folder: Path) -> PlanningSettings:
     Raises:
         CheckpointError: there is no run of planning.
     """
-    task = read_record(folder)["task"]
-    if task != "planning":
-        raise CheckpointError(
-            f"{folder} holds a run of {task}, not of planning; `ostinato train planning` makes one"
-        )
-    return PlanningSettings(**read_toml(folder / CONFIG, PlanningSettings))
+    return recorded_settings(folder, "planning", PlanningSettings)
 
 
 def fingerprint(settings: PlanningSettings) -> str:
@@ -48,9 +40,7 @@ def describe(folder: Path, settings: PlanningSettings) -> None:
         "fingerprint": fingerprint(settings),
         "sources": [],
     }
-    write_text(folder / RECORD, json.dumps(record, indent=1))
-    write_text(folder / "README.md", _page(folder, settings))
-    write_text(folder / CONFIG, write_toml(fixed))
+    write_run(folder, fixed, record, _page(folder, settings))
 
 
 def _page(folder: Path, settings: PlanningSettings) -> str:

@@ -15,10 +15,11 @@ from ostinato.models.pointer_network import PointerNetwork
 from ostinato.tasks.planning.answering import Answering
 from ostinato.tasks.planning.evaluation import evaluate, predict
 from ostinato.tasks.planning.settings import PlanningSettings, sizes_of
+from ostinato.tasks.trained_run import TrainedRun
 from ostinato.training import Observer
 
 
-class PlanningRun:
+class PlanningRun(TrainedRun[PlanningSettings]):
     """A trained run: its planner and folder.
 
     Made by `ostinato.train_planning` and `ostinato.load_planner`.
@@ -30,15 +31,9 @@ class PlanningRun:
     """
 
     def __init__(self, folder: Path, settings: PlanningSettings, network: PointerNetwork) -> None:
-        self.folder = folder
-        self.settings = settings
+        super().__init__(folder, settings)
         self.network = network
         self.problem = settings.kind
-
-    @property
-    def figure(self) -> Path:
-        """Where the picture of the losses lies."""
-        return self.folder / "figures" / "loss.png"
 
     def plan(
         self,

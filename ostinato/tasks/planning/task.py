@@ -24,16 +24,16 @@ from ostinato.tasks.planning.folder import describe, fingerprint, settings_of
 from ostinato.tasks.planning.objectives import LabelObjective, PlannerToBeat, RewardObjective
 from ostinato.tasks.planning.run import PlanningRun
 from ostinato.tasks.planning.settings import PlanningSettings
-from ostinato.tasks.run_folder import new_run_folder, refuse_unusable_folder
+from ostinato.tasks.run_folder import refuse_unusable_folder
 from ostinato.tasks.training_run import (
+    begin_folder,
     build_trainer,
     load_trained,
-    local_device,
-    set_threads,
     settings_elsewhere,
+    take_part,
     train_to_the_end,
 )
-from ostinato.training import Journal, Observer, choose_device, join_processes
+from ostinato.training import Journal, Observer, choose_device
 from ostinato.training.processes import Processes
 
 __all__ = [
@@ -103,17 +103,16 @@ def train(settings: PlanningSettings, observer: Observer | None = None) -> Plann
     """
     observer = observer or Observer()
     refuse_unusable_folder(settings.run)
-    set_threads(settings.threads)
-    device = choose_device(local_device(settings.device))
-    with join_processes(device) as processes:
+    with take_part(settings) as (processes, device):
         model = _model(settings, device, fresh=True)
         source = prepare(settings, processes)
         _tell_pace(source, observer)  # Refuses a missing extra before a folder is made.
-        folder = None
-        if processes.is_first:
-            folder = new_run_folder(settings.run, f"planning-{settings.problem}")
-            describe(folder, settings)
-        folder = processes.from_first(folder)
+        folder = begin_folder(
+            settings.run,
+            f"planning-{settings.problem}",
+            processes,
+            lambda folder: describe(folder, settings),
+        )
         torch.manual_seed(settings.seed + processes.rank)
         return _train(folder, settings, model, source, processes, observer, resume=False)
 
@@ -137,9 +136,7 @@ def resume(
     folder = Path(folder)
     settings = settings_of(folder)
     settings = settings_elsewhere(settings, device, threads, workers)
-    set_threads(settings.threads)
-    where = choose_device(local_device(settings.device))
-    with join_processes(where) as processes:
+    with take_part(settings) as (processes, where):
         model = _model(settings, where, fresh=Journal(folder).find() is None)
         source = prepare(settings, processes)
         torch.manual_seed(settings.seed + processes.rank)

@@ -12,8 +12,9 @@ from ostinato.data.tagging.part import TaggedPart, encode_tagged
 from ostinato.data.tagging.reading import read_tagged
 from ostinato.data.tagging.sentences import TaggedText
 from ostinato.data.tagging.word_vectors import WordVectors, read_word_vectors
-from ostinato.errors import CheckpointError, DataError, SettingsError
-from ostinato.tasks.run_folder import CONFIG, read_record
+from ostinato.errors import DataError, SettingsError
+from ostinato.tasks.recorded_run import refuse_other_data
+from ostinato.tasks.run_folder import CONFIG
 from ostinato.tasks.tagging.settings import TaggingSettings
 from ostinato.training import Observer
 
@@ -100,13 +101,7 @@ def prepare_again(
             f"the data of {folder} cannot be read again: {problem}; put it back, or write in "
             f"{folder / CONFIG} where it lies now"
         ) from problem
-    known = read_record(folder)["fingerprint"]
-    if corpus.fingerprint != known:
-        raise CheckpointError(
-            f"the data of {folder} is not what it was trained on (SHA-256 {known[:12]}..., now "
-            f"{corpus.fingerprint[:12]}...): going on would not be the same run; to train on the "
-            f"new data from these weights, start a run with --initial-weights {folder}"
-        )
+    refuse_other_data(folder, corpus.fingerprint)
     return corpus
 
 

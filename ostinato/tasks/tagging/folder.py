@@ -1,14 +1,10 @@
 """What the folder of a tagging run says: its settings, and a page for a person."""
 
-import json
 from pathlib import Path
 
-from ostinato.checkpoint import write_text
-from ostinato.errors import CheckpointError
-from ostinato.tasks.run_folder import CONFIG, RECORD, read_record
+from ostinato.tasks.recorded_run import found_from_anywhere, recorded_settings, write_run
 from ostinato.tasks.tagging.corpus import CODEC, TaggingCorpus
 from ostinato.tasks.tagging.settings import TaggingSettings
-from ostinato.tasks.toml import read_toml, write_toml
 
 _PATHS = ("data", "valid", "embeddings", "initial_weights")
 
@@ -19,24 +15,17 @@ def settings_of(folder: Path) -> TaggingSettings:
     Raises:
         CheckpointError: there is no run of tagging.
     """
-    task = read_record(folder)["task"]
-    if task != "tagging":
-        raise CheckpointError(
-            f"{folder} holds a run of {task}, not of tagging; `ostinato train tagging` makes one"
-        )
-    return TaggingSettings(**read_toml(folder / CONFIG, TaggingSettings))
+    return recorded_settings(folder, "tagging", TaggingSettings)
 
 
 def describe(
     folder: Path, settings: TaggingSettings, corpus: TaggingCorpus, embedding_size: int
 ) -> None:
     """Write what the run is: settings, vocabulary, fingerprint, and a page for a person."""
-    paths = {name: getattr(settings, name) for name in _PATHS}
     fixed = settings.model_copy(
         update={
-            "run": folder.absolute(),
             "embedding_size": embedding_size,
-            **{n: None if p is None else p.expanduser().absolute() for n, p in paths.items()},
+            **found_from_anywhere(folder, settings, _PATHS),
         }
     )
     record = {
@@ -46,9 +35,7 @@ def describe(
         "sources": [],
     }
     corpus.codec.save(folder / CODEC)
-    write_text(folder / RECORD, json.dumps(record, indent=1))
-    write_text(folder / "README.md", _page(folder, settings, corpus))
-    write_text(folder / CONFIG, write_toml(fixed))
+    write_run(folder, fixed, record, _page(folder, settings, corpus))
 
 
 def _page(folder: Path, settings: TaggingSettings, corpus: TaggingCorpus) -> str:

@@ -13,10 +13,11 @@ from ostinato.models import Tagger
 from ostinato.tasks.tagging.corpus import prepare_again, read_text, tell_unseen
 from ostinato.tasks.tagging.evaluation import TaggingJudgement, evaluate, predict
 from ostinato.tasks.tagging.settings import TaggingSettings
+from ostinato.tasks.trained_run import TrainedRun
 from ostinato.training import Observer
 
 
-class TaggingRun:
+class TaggingRun(TrainedRun[TaggingSettings]):
     """A trained run: its model, vocabulary and folder.
 
     Made by `ostinato.train_tagging` and `ostinato.load_tagger`.
@@ -31,15 +32,9 @@ class TaggingRun:
     def __init__(
         self, folder: Path, settings: TaggingSettings, model: Tagger, codec: TagCodec
     ) -> None:
-        self.folder = folder
-        self.settings = settings
+        super().__init__(folder, settings)
         self.model = model
         self.codec = codec
-
-    @property
-    def figure(self) -> Path:
-        """Where the picture of the losses lies."""
-        return self.folder / "figures" / "loss.png"
 
     @property
     def label_figure(self) -> Path:

@@ -13,7 +13,7 @@ from ostinato.data.tagging.codec import TagCodec
 from ostinato.errors import MissingExtraError, SettingsError
 from ostinato.models import Tagger
 from ostinato.tasks.initial_weights import load_initial_weights
-from ostinato.tasks.run_folder import new_run_folder, refuse_unusable_folder, require_run
+from ostinato.tasks.run_folder import refuse_unusable_folder, require_run
 from ostinato.tasks.tagging.corpus import CODEC, TaggingCorpus, prepare, prepare_again
 from ostinato.tasks.tagging.evaluation import (
     TaggingJudgement,
@@ -26,14 +26,14 @@ from ostinato.tasks.tagging.model import EMBEDDING_SIZE, build, put_vectors
 from ostinato.tasks.tagging.run import TaggingRun
 from ostinato.tasks.tagging.settings import TaggingSettings
 from ostinato.tasks.training_run import (
+    begin_folder,
     build_trainer,
     load_trained,
-    local_device,
-    set_threads,
     settings_elsewhere,
+    take_part,
     train_to_the_end,
 )
-from ostinato.training import Journal, Observer, ThroughLabels, choose_device, join_processes
+from ostinato.training import Journal, Observer, ThroughLabels, choose_device
 from ostinato.training.processes import Processes
 
 __all__ = [
@@ -64,16 +64,15 @@ def train(settings: TaggingSettings, observer: Observer | None = None) -> Taggin
     refuse_unusable_folder(settings.run)
     # Much can only be refused by building it; so before anything is read.
     build(settings, TagCodec(("a",), (1,), ("a",), ("O", "B"), True, True), 4)
-    set_threads(settings.threads)
-    device = choose_device(local_device(settings.device))
-    with join_processes(device) as processes:
+    with take_part(settings) as (processes, device):
         corpus = _prepare(settings, observer)
         model = _model(settings, corpus, device, fresh=True)
-        folder = None
-        if processes.is_first:
-            folder = new_run_folder(settings.run, f"tagging-{settings.cell}")
-            describe(folder, settings, corpus, _embedding_size(settings, corpus))
-        folder = processes.from_first(folder)
+        folder = begin_folder(
+            settings.run,
+            f"tagging-{settings.cell}",
+            processes,
+            lambda folder: describe(folder, settings, corpus, _embedding_size(settings, corpus)),
+        )
         _tell(corpus, settings, observer)
         torch.manual_seed(settings.seed + processes.rank)
         return _train(folder, settings, model, corpus, processes, observer, resume=False)
@@ -98,9 +97,7 @@ def resume(
     folder = Path(folder)
     settings = settings_of(folder)
     settings = settings_elsewhere(settings, device, threads, workers)
-    set_threads(settings.threads)
-    where = choose_device(local_device(settings.device))
-    with join_processes(where) as processes:
+    with take_part(settings) as (processes, where):
         fresh = Journal(folder).find() is None
         corpus = prepare_again(folder, settings, observer, vectors=fresh)
         model = _model(settings, corpus, where, fresh=fresh)

@@ -13,7 +13,8 @@ from ostinato.data import (
     prepare_corpus,
 )
 from ostinato.data.tokenisers import Tokeniser
-from ostinato.errors import CheckpointError, DataError
+from ostinato.errors import DataError
+from ostinato.tasks.recorded_run import refuse_other_data
 from ostinato.tasks.run_folder import CONFIG, read_record, require_run
 from ostinato.tasks.text.settings import TextSettings
 from ostinato.training import Observer
@@ -67,13 +68,7 @@ def prepare_again(
             f"the text of {folder} cannot be read again: {problem}; put it back, or write in "
             f"{folder / CONFIG} where it lies now"
         ) from problem
-    if corpus.fingerprint != record["fingerprint"]:
-        raise CheckpointError(
-            f"the data of {folder} is not what it was trained on (SHA-256 "
-            f"{record['fingerprint'][:12]}..., now {corpus.fingerprint[:12]}...): going on would "
-            "not be the same run; to train on the new data from these weights, start a run with "
-            f"--initial-weights {folder}"
-        )
+    refuse_other_data(folder, corpus.fingerprint)
     return corpus
 
 

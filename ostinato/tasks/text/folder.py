@@ -1,17 +1,16 @@
 """What the folder of a text run says: its settings, and a page for a person."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from ostinato.checkpoint import write_text
 from ostinato.data import Corpus
 from ostinato.data.text_sources import STANDARD_INPUT
 from ostinato.errors import SettingsError
 from ostinato.tasks.own_cell import is_own_cell, source_hash
-from ostinato.tasks.run_folder import CONFIG, RECORD, read_record
+from ostinato.tasks.recorded_run import write_run
+from ostinato.tasks.run_folder import CONFIG, read_record
 from ostinato.tasks.text.settings import TextSettings
-from ostinato.tasks.toml import read_toml, write_toml
+from ostinato.tasks.toml import read_toml
 
 
 def settings_of(folder: Path, cell: str | None) -> TextSettings:
@@ -60,9 +59,7 @@ def describe(folder: Path, settings: TextSettings, corpus: Corpus) -> None:
         "counts_ends": corpus.train.counts_ends,
     }
     corpus.tokeniser.save(folder)
-    write_text(folder / RECORD, json.dumps(record, indent=1))
-    write_text(folder / "README.md", _page(folder, settings, corpus))
-    write_text(folder / CONFIG, write_toml(fixed))
+    write_run(folder, fixed, record, _page(folder, settings, corpus))
 
 
 def _found_from_anywhere(settings: TextSettings) -> TextSettings:

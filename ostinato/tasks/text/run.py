@@ -13,10 +13,11 @@ from ostinato.tasks.text.corpus import find_corpus
 from ostinato.tasks.text.evaluation import evaluate
 from ostinato.tasks.text.settings import TextSettings
 from ostinato.tasks.text.writing import predict
+from ostinato.tasks.trained_run import TrainedRun
 from ostinato.training import Observer
 
 
-class Run:
+class Run(TrainedRun[TextSettings]):
     """A trained run: its model, tokeniser and folder.
 
     Made by `ostinato.train_text` and `ostinato.load_run`.
@@ -31,17 +32,11 @@ class Run:
     def __init__(
         self, folder: Path, settings: TextSettings, model: LanguageModel, tokeniser: Tokeniser
     ) -> None:
-        self.folder = folder
-        self.settings = settings
+        super().__init__(folder, settings)
         self.model = model
         self.tokeniser = tokeniser
         self.record = read_record(folder)
         self.may_end = bool(self.record["counts_ends"])
-
-    @property
-    def figure(self) -> Path:
-        """Where the picture of the losses lies."""
-        return self.folder / "figures" / "loss.png"
 
     def evaluate(
         self,

@@ -14,7 +14,7 @@ from ostinato.layers import CausalTransformer
 from ostinato.models import LanguageModel
 from ostinato.tasks.initial_weights import load_initial_weights
 from ostinato.tasks.recurrent import build_recurrent
-from ostinato.tasks.run_folder import new_run_folder, refuse_unusable_folder, require_run
+from ostinato.tasks.run_folder import refuse_unusable_folder, require_run
 from ostinato.tasks.text.corpus import prepare, prepare_again, prepare_in_turn
 from ostinato.tasks.text.evaluation import evaluate, validation
 from ostinato.tasks.text.folder import describe, settings_of
@@ -22,11 +22,11 @@ from ostinato.tasks.text.run import Run
 from ostinato.tasks.text.settings import TextSettings
 from ostinato.tasks.text.writing import predict
 from ostinato.tasks.training_run import (
+    begin_folder,
     build_trainer,
     load_trained,
-    local_device,
-    set_threads,
     settings_elsewhere,
+    take_part,
     train_to_the_end,
 )
 from ostinato.tasks.transformer_settings import transformer_options
@@ -36,7 +36,6 @@ from ostinato.training import (
     ThroughTime,
     WindowByWindow,
     choose_device,
-    join_processes,
 )
 from ostinato.training.processes import Processes
 
@@ -98,21 +97,20 @@ def train(settings: TextSettings, observer: Observer | None = None) -> Run:
     observer = observer or Observer()
     refuse_unusable_folder(settings.run)
     _refuse_impossible_model(settings)
-    set_threads(settings.threads)
-    device = choose_device(local_device(settings.device))
-    with join_processes(device) as processes:
+    with take_part(settings) as (processes, device):
         corpus = prepare_in_turn(settings, observer, processes)
         windows = _windows(settings, corpus, processes)  # Refuses before a folder is made.
         torch.manual_seed(settings.seed)
         model = build(settings, corpus.tokeniser.vocabulary_size).to(device)
         if settings.initial_weights is not None:
             load_initial_weights(model, settings.initial_weights, settings)
-        folder = None
-        if processes.is_first:
-            name = settings.network.rpartition(":")[2].lower()
-            folder = new_run_folder(settings.run, f"text-{name}")
-            describe(folder, settings, corpus)
-        folder = processes.from_first(folder)
+        name = settings.network.rpartition(":")[2].lower()
+        folder = begin_folder(
+            settings.run,
+            f"text-{name}",
+            processes,
+            lambda folder: describe(folder, settings, corpus),
+        )
         torch.manual_seed(settings.seed + processes.rank)
         return _train(folder, settings, model, corpus, windows, processes, observer, resume=False)
 
@@ -138,9 +136,7 @@ def resume(
     folder = Path(folder)
     settings = settings_of(folder, cell)
     settings = settings_elsewhere(settings, device, threads, workers)
-    set_threads(settings.threads)
-    where = choose_device(local_device(settings.device))
-    with join_processes(where) as processes:
+    with take_part(settings) as (processes, where):
         corpus = prepare_again(folder, settings, observer, processes)
         windows = _windows(settings, corpus, processes)
         torch.manual_seed(settings.seed)

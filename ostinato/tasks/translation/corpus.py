@@ -19,8 +19,9 @@ from ostinato.data import (
     load_tokeniser,
     read_pairs,
 )
-from ostinato.errors import CheckpointError, DataError
-from ostinato.tasks.run_folder import CONFIG, read_record
+from ostinato.errors import DataError
+from ostinato.tasks.recorded_run import refuse_other_data
+from ostinato.tasks.run_folder import CONFIG
 from ostinato.tasks.translation.model import extra_tokens
 from ostinato.tasks.translation.settings import TranslationSettings
 from ostinato.training import Observer
@@ -98,13 +99,7 @@ def prepare_again(
             f"the pairs of {folder} cannot be read again: {problem}; put them back, or write in "
             f"{folder / CONFIG} where they lie now"
         ) from problem
-    known = read_record(folder)["fingerprint"]
-    if corpus.fingerprint != known:
-        raise CheckpointError(
-            f"the data of {folder} is not what it was trained on (SHA-256 {known[:12]}..., now "
-            f"{corpus.fingerprint[:12]}...): going on would not be the same run; to train on the "
-            f"new data from these weights, start a run with --initial-weights {folder}"
-        )
+    refuse_other_data(folder, corpus.fingerprint)
     return corpus
 
 

@@ -1,12 +1,8 @@
 """What the folder of a translation run says: its settings, and a page for a person."""
 
-import json
 from pathlib import Path
 
-from ostinato.checkpoint import write_text
-from ostinato.errors import CheckpointError
-from ostinato.tasks.run_folder import CONFIG, RECORD, read_record
-from ostinato.tasks.toml import read_toml, write_toml
+from ostinato.tasks.recorded_run import found_from_anywhere, recorded_settings, write_run
 from ostinato.tasks.translation.corpus import TranslationCorpus, save_codec
 from ostinato.tasks.translation.settings import TranslationSettings
 
@@ -27,22 +23,14 @@ def settings_of(folder: Path) -> TranslationSettings:
     Raises:
         CheckpointError: there is no run of translation.
     """
-    task = read_record(folder)["task"]
-    if task != "translation":
-        raise CheckpointError(
-            f"{folder} holds a run of {task}, not of translation; `ostinato train translation` "
-            "makes one"
-        )
-    return TranslationSettings(**read_toml(folder / CONFIG, TranslationSettings))
+    return recorded_settings(folder, "translation", TranslationSettings)
 
 
 def describe(folder: Path, settings: TranslationSettings, corpus: TranslationCorpus) -> None:
     """Write what the run is: settings, tokenisers, fingerprint, and a page for a person."""
-    paths = {name: getattr(settings, name) for name in _PATHS}
     fixed = settings.model_copy(
         update={
-            "run": folder.absolute(),
-            **{n: None if p is None else p.expanduser().absolute() for n, p in paths.items()},
+            **found_from_anywhere(folder, settings, _PATHS),
         }
     )
     record = {
@@ -52,9 +40,7 @@ def describe(folder: Path, settings: TranslationSettings, corpus: TranslationCor
         "sources": [],
     }
     save_codec(corpus.codec, folder)
-    write_text(folder / RECORD, json.dumps(record, indent=1))
-    write_text(folder / "README.md", _page(folder, settings, corpus))
-    write_text(folder / CONFIG, write_toml(fixed))
+    write_run(folder, fixed, record, _page(folder, settings, corpus))
 
 
 def _page(folder: Path, settings: TranslationSettings, corpus: TranslationCorpus) -> str:

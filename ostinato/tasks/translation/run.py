@@ -9,6 +9,7 @@ from typing import Any
 from ostinato.data import PairCodec, Pairs
 from ostinato.decoding import Beam, Draw
 from ostinato.errors import SettingsError
+from ostinato.tasks.trained_run import TrainedRun
 from ostinato.tasks.translation.conversation import Conversation
 from ostinato.tasks.translation.evaluation import bleu_by_length, require_sacrebleu, score
 from ostinato.tasks.translation.model import Translator
@@ -32,7 +33,7 @@ class Judgement:
     translations: list[str]
 
 
-class TranslationRun:
+class TranslationRun(TrainedRun[TranslationSettings]):
     """A trained run: its model, tokenisers and folder.
 
     Made by `ostinato.train_translation` and `ostinato.load_translator`.
@@ -51,15 +52,9 @@ class TranslationRun:
         model: Translator,
         codec: PairCodec,
     ) -> None:
-        self.folder = folder
-        self.settings = settings
+        super().__init__(folder, settings)
         self.model = model
         self.codec = codec
-
-    @property
-    def figure(self) -> Path:
-        """Where the picture of the losses lies."""
-        return self.folder / "figures" / "loss.png"
 
     def translate(
         self, lines: str | Sequence[str], *, beam: Beam | None = None, draw: Draw | None = None

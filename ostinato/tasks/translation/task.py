@@ -10,13 +10,13 @@ import torch
 
 from ostinato.data import BatchLimits, PairBatches, PairPart
 from ostinato.tasks.initial_weights import load_initial_weights
-from ostinato.tasks.run_folder import new_run_folder, refuse_unusable_folder, require_run
+from ostinato.tasks.run_folder import refuse_unusable_folder, require_run
 from ostinato.tasks.training_run import (
+    begin_folder,
     build_trainer,
     load_trained,
-    local_device,
-    set_threads,
     settings_elsewhere,
+    take_part,
     train_to_the_end,
 )
 from ostinato.tasks.translation.corpus import (
@@ -32,7 +32,7 @@ from ostinato.tasks.translation.model import Translator, build, build_for
 from ostinato.tasks.translation.run import TranslationRun
 from ostinato.tasks.translation.settings import TranslationSettings
 from ostinato.tasks.translation.translating import Translation, predict
-from ostinato.training import Journal, Observer, ThroughPairs, choose_device, join_processes
+from ostinato.training import Journal, Observer, ThroughPairs, choose_device
 from ostinato.training.processes import Processes
 
 __all__ = [
@@ -63,17 +63,16 @@ def train(settings: TranslationSettings, observer: Observer | None = None) -> Tr
     observer = observer or Observer()
     refuse_unusable_folder(settings.run)
     build(settings, 4, 4)  # Much can only be refused by building it; so before any pair is read.
-    set_threads(settings.threads)
-    device = choose_device(local_device(settings.device))
-    with join_processes(device) as processes:
+    with take_part(settings) as (processes, device):
         corpus = _prepare(settings, observer)
         settings = settings.model_copy(update={"history": corpus.history})
         model = _model(settings, corpus, device, fresh=True)
-        folder = None
-        if processes.is_first:
-            folder = new_run_folder(settings.run, f"translation-{settings.model}")
-            describe(folder, settings, corpus)
-        folder = processes.from_first(folder)
+        folder = begin_folder(
+            settings.run,
+            f"translation-{settings.model}",
+            processes,
+            lambda folder: describe(folder, settings, corpus),
+        )
         _tell(corpus, settings, observer)
         torch.manual_seed(settings.seed + processes.rank)
         return _train(folder, settings, model, corpus, processes, observer, resume=False)
@@ -98,9 +97,7 @@ def resume(
     folder = Path(folder)
     settings = settings_of(folder)
     settings = settings_elsewhere(settings, device, threads, workers)
-    set_threads(settings.threads)
-    where = choose_device(local_device(settings.device))
-    with join_processes(where) as processes:
+    with take_part(settings) as (processes, where):
         corpus = prepare_again(folder, settings, observer)
         model = _model(settings, corpus, where, fresh=Journal(folder).find() is None)
         torch.manual_seed(settings.seed + processes.rank)
