@@ -34,7 +34,8 @@ RECIPES = {
     | {"problem": "convex-hull", "points": "5", "hidden-size": 128, "updates": 12_000}
     | {"workers": 0, "validate-every": 1500},
     "hull-10": LABELS
-    | {"problem": "convex-hull", "points": "10", "hidden-size": 256, "updates": 30_000},
+    | {"problem": "convex-hull", "points": "10", "hidden-size": 128, "updates": 12_000}
+    | {"workers": 0, "validate-every": 1500},
     "hull-5-50": LABELS
     | {"problem": "convex-hull", "points": "5-50", "hidden-size": 512, "updates": 100_000}
     | {"workers": 4},
@@ -46,6 +47,12 @@ RECIPES = {
     "sort-20-40": {"problem": "sort", "points": "20-40", "model": "attention", "hidden-size": 32}
     | {"blocks": 1, "heads": 4, "clip-scores": 50, "batch-size": 32, "updates": 800, "workers": 0}
     | {"learning-rate": 4e-3, "schedule": "cosine", "warm-up": 50, "validate-every": 200},
+    "tsp-10-rewards": TOURS
+    | {"points": "10", "train-with": "rewards", "batch-size": 128, "learning-rate": 1e-3}
+    | {"epoch-size": 64_000, "updates": 4_000},
+    "tsp-20-rewards-small": TOURS
+    | {"points": "20", "train-with": "rewards", "batch-size": 128, "learning-rate": 1e-3}
+    | {"epoch-size": 64_000, "updates": 6_000},
     "tsp-20": LABELS
     | {"problem": "tsp", "points": "20", "hidden-size": 512, "updates": 100_000, "workers": 8},
     "tsp-20-rewards": {"problem": "tsp", "points": "20", "train-with": "rewards"}

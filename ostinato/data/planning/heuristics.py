@@ -4,8 +4,6 @@ import numpy as np
 
 from ostinato.data.planning.problems import Answer, Points
 
-_LEAST_GAIN = 1e-12
-
 
 def distances_between(points: Points) -> Points:
     """(instances, points, points) of points (instances, points, coordinates)."""
@@ -42,83 +40,22 @@ def farthest_insertion(points: Points) -> Answer:
 
     Source: Rosenkrantz 1977.
     """
-    return np.stack([_insert_farthest(one) for one in distances_between(points)])
-
-
-def two_opt(points: Points) -> Answer:
-    """Farthest insertion, made better while turning a stretch round or moving up to 3 points helps.
-
-    Not always the shortest tour, but always the same one for the same points: no clock ends it.
-
-    Source: Croes 1958 (2-opt), Or 1976.
-    """
-    tours = farthest_insertion(points)
-    return np.stack(
-        [_improve(tour, one) for tour, one in zip(tours, distances_between(points), strict=True)]
-    )
-
-
-def _insert_farthest(distances: Points) -> Answer:
-    count = len(distances)
-    tour = np.array([0, int(distances[0].argmax())][: min(2, count)])
-    nearest = np.minimum(distances[tour[0]], distances[tour[-1]])
-    for _ in range(count - len(tour)):
-        nearest[tour] = -1.0
-        point = int(nearest.argmax())
-        following = np.roll(tour, -1)
-        added = distances[tour, point] + distances[point, following] - distances[tour, following]
-        tour = np.insert(tour, int(added.argmin()) + 1, point)
-        nearest = np.minimum(nearest, distances[point])
-    return np.roll(tour, -int(np.argmin(tour)))
-
-
-def _improve(tour: Answer, distances: Points) -> Answer:
-    while True:
-        shorter = _turned(tour, distances)
-        shorter = _moved(tour, distances) if shorter is None else shorter
-        if shorter is None:
-            return np.roll(tour, -int(np.argmin(tour)))
-        tour = shorter
-
-
-def _turned(tour: Answer, distances: Points) -> Answer | None:
-    """The tour with its best stretch turned round; None where none helps."""
-    ordered = distances[np.ix_(tour, tour)]
-    edges = np.diagonal(np.roll(ordered, -1, 1))
-    after = np.roll(np.roll(ordered, -1, 0), -1, 1)
-    gains = np.triu(edges[:, None] + edges[None] - ordered - after, 2)
-    first, last = np.unravel_index(int(gains.argmax()), gains.shape)
-    if gains[first, last] <= _LEAST_GAIN:
-        return None
-    return np.concatenate([tour[: first + 1], tour[last:first:-1], tour[last + 1 :]])
-
-
-def _moved(tour: Answer, distances: Points) -> Answer | None:
-    """The tour with its best stretch of 1 to 3 points moved elsewhere; None where none helps."""
-    count, best = len(tour), (_LEAST_GAIN, None)
-    for size in range(1, min(3, count - 3) + 1):
-        for start in range(count):
-            rolled = np.roll(tour, -start)
-            stretch, rest = rolled[:size], rolled[size:]
-            best = max(best, *_places(stretch, rest, distances), key=lambda found: found[0])
-    return best[1]
-
-
-def _places(stretch: Answer, rest: Answer, distances: Points) -> list[tuple[float, Answer | None]]:
-    """The best place among `rest` for a stretch, either way round, and what it gains."""
-    saved = (
-        distances[rest[-1], stretch[0]]
-        + distances[stretch[-1], rest[0]]
-        - distances[rest[-1], rest[0]]
-    )
-    found: list[tuple[float, Answer | None]] = []
-    for way in (stretch, stretch[::-1]):
-        paid = (
-            distances[rest[:-1], way[0]]
-            + distances[way[-1], rest[1:]]
-            - distances[rest[:-1], rest[1:]]
-        )
-        place = int(paid.argmin())
-        whole = np.concatenate([rest[: place + 1], way, rest[place + 1 :]])
-        found.append((float(saved - paid[place]), whole))
-    return found
+    distances = distances_between(points)
+    instances, count, _ = distances.shape
+    rows = np.arange(instances)
+    first, far = np.zeros(instances, dtype=np.int64), distances[:, 0].argmax(1)
+    tours = np.stack([first, far], 1)[:, : min(2, count)]
+    # How far each point is from the tour; -1 for those on it.
+    nearest = np.minimum(distances[rows, first], distances[rows, far])
+    nearest[rows[:, None], tours] = -1.0
+    for length in range(tours.shape[1], count):
+        point = nearest.argmax(1)
+        near = np.take_along_axis(distances[rows, point], tours, 1)
+        edges = distances[rows[:, None], tours, np.roll(tours, -1, 1)]
+        behind = (near + np.roll(near, -1, 1) - edges).argmin(1)[:, None]
+        places = np.arange(length + 1)
+        kept = np.take_along_axis(tours, np.clip(places - (places > behind + 1), 0, length - 1), 1)
+        tours = np.where(places == behind + 1, point[:, None], kept)
+        nearest = np.minimum(nearest, distances[rows, point])
+        nearest[rows, point] = -1.0
+    return tours

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ostinato.data.planning.held_karp import MOST_POINTS, shortest_tours
-from ostinato.data.planning.heuristics import two_opt
+from ostinato.data.planning.local_search import two_opt
 from ostinato.data.planning.problems import Answer, Points, Problem, normal_form
 from ostinato.errors import missing_extra
 

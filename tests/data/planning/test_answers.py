@@ -10,9 +10,9 @@ from ostinato.data.planning.heuristics import (
     farthest_insertion,
     nearest_neighbour,
     tour_lengths,
-    two_opt,
 )
 from ostinato.data.planning.labels import best_answers, training_answers
+from ostinato.data.planning.local_search import two_opt
 from ostinato.data.planning.problems import PROBLEMS, from_pointers, normal_form, to_pointers
 from ostinato.errors import DataError
 
@@ -100,6 +100,57 @@ def test_two_opt_is_close_to_the_shortest() -> None:
     points = CHANCE.random((40, 11, 2))
     shortest = tour_lengths(points, shortest_tours(points)).mean()
     assert tour_lengths(points, two_opt(points)).mean() < 1.01 * shortest
+
+
+def test_farthest_insertion_puts_each_point_where_it_costs_least() -> None:
+    points = CHANCE.random((6, 10, 2))
+    for one, found in zip(points, farthest_insertion(points), strict=True):
+        apart = np.sqrt(((one[:, None] - one[None]) ** 2).sum(-1))
+        tour = [0, int(apart[0].argmax())]
+        while len(tour) < len(one):
+            left = [row for row in range(len(one)) if row not in tour]
+            point = max(left, key=lambda row: min(apart[row, other] for other in tour))
+            costs = [
+                apart[before, point] + apart[point, behind] - apart[before, behind]
+                for before, behind in zip(tour, tour[1:] + tour[:1], strict=True)
+            ]
+            tour.insert(int(np.argmin(costs)) + 1, point)
+        assert found.tolist() == tour
+
+
+def _changed_tours(tour: list[int]) -> list[list[int]]:
+    """Every tour that one stretch turned round, or one of up to 3 points moved, makes of it."""
+    count = len(tour)
+    turned = [
+        tour[:a] + tour[a:b][::-1] + tour[b:] for a in range(count) for b in range(a + 2, count + 1)
+    ]
+    rolled = [tour[start:] + tour[:start] for start in range(count)]
+    moved = [
+        rest[:place] + way + rest[place:]
+        for one in rolled
+        for size in (1, 2, 3)
+        for stretch, rest in [(one[:size], one[size:])]
+        for way in (stretch, stretch[::-1])
+        for place in range(1, len(rest))
+    ]
+    return turned + moved
+
+
+def test_no_small_change_makes_a_tour_of_two_opt_shorter() -> None:
+    points = CHANCE.random((8, 9, 2))
+    for one, tour in zip(points, two_opt(points), strict=True):
+        changed = np.array(_changed_tours(tour.tolist()))
+        whole = np.broadcast_to(one, (len(changed), *one.shape))
+        length = tour_lengths(one[None], tour[None])[0]
+        assert (tour_lengths(whole, changed) >= length - 1e-9).all()
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 14])
+def test_a_tour_does_not_depend_on_those_it_is_found_with(count: int) -> None:
+    points = CHANCE.random((7, count, 2))
+    alone = np.concatenate([two_opt(points[row : row + 1]) for row in range(7)])
+    np.testing.assert_array_equal(two_opt(points), alone)
+    np.testing.assert_array_equal(np.sort(alone, 1), np.tile(np.arange(count), (7, 1)))
 
 
 def test_the_library_finds_no_longer_tours_than_two_opt() -> None:
