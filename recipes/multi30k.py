@@ -5,7 +5,8 @@ and punctuation as they stand. A bidirectional LSTM of 256 units each way reads,
 with attention (Luong's general score after the step), or from the encoder's last state alone, the
 source read from its end (Sutskever 2014). The Transformer has two blocks a side, of 256 features.
 All learn by AdamW with a rate that rises for 100 updates and falls to 0 as a cosine, with label
-smoothing 0.1 and dropout, and with bfloat16 products.
+smoothing 0.1 and dropout, and with bfloat16 products, or in 32 bits with `--precision 32` where the
+processor has no instructions for bfloat16.
 
     OSTINATO_DATA=FOLDER python recipes/multi30k.py attention
     OSTINATO_DATA=FOLDER python recipes/multi30k.py plain
@@ -83,6 +84,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", choices=MODELS)
     parser.add_argument("--updates", type=int)
+    parser.add_argument("--precision", choices=("bf16", "32"), default="bf16")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--beam-size", type=int, default=5)
@@ -92,6 +94,7 @@ def main() -> None:
     settings = {**find_files("train"), **MODELS[options.model], "model": options.model}
     settings |= {f"valid-{side}": file for side, file in find_files("val").items()}
     settings |= {"run": run, "threads": options.threads, "seed": options.seed}
+    settings["precision"] = options.precision
     if options.updates is not None:
         settings["updates"] = options.updates
     command = [sys.executable, "-m", "ostinato.cli"]

@@ -24,6 +24,7 @@ from ostinato.training import (
     Schedule,
     Trainer,
     TrainingPlan,
+    bfloat16_is_slow,
     build_optimiser,
     choose_device,
     join_processes,
@@ -35,6 +36,10 @@ Settings = TypeVar("Settings", bound=TrainingSettings)
 DEFAULT_EPOCHS = 10
 VALIDATIONS = 10
 CHECKPOINT_EVERY = 500
+SLOW_BFLOAT16 = (
+    "this processor has no instructions for bfloat16, so that it computes many times slower with "
+    "--precision bf16 than with --precision 32"
+)
 
 
 def set_threads(threads: int | None) -> None:
@@ -100,6 +105,8 @@ def build_trainer(
 
     `validation_updates` is as `build_plan` takes it.
     """
+    if settings.precision == "bf16" and bfloat16_is_slow(next(objective.model.parameters()).device):
+        observer.noted(SLOW_BFLOAT16)
     plan = build_plan(settings, len(windows(0)), validation_updates)
     optimisation = build_optimisation(settings, objective.model, plan.updates)
     return Trainer(

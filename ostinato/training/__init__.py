@@ -5,7 +5,7 @@ It takes a model and something that gives windows, and knows nothing of either.
 
 from ostinato.training.averaging import Averaging
 from ostinato.training.clipping import Clipping
-from ostinato.training.device import choose_device
+from ostinato.training.device import bfloat16_is_slow, choose_device
 from ostinato.training.interruption import Interrupted
 from ostinato.training.journal import Journal, load_model_weights
 from ostinato.training.metrics import Metrics, read_metrics
@@ -41,6 +41,7 @@ __all__ = [
     "TrainingPlan",
     "WindowByWindow",
     "WindowLoss",
+    "bfloat16_is_slow",
     "build_optimiser",
     "choose_device",
     "join_processes",

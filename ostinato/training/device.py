@@ -21,6 +21,15 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def bfloat16_is_slow(device: torch.device) -> bool:
+    """Whether bfloat16 costs far more time there than 32 bits.
+
+    On an x86 processor without AVX-512 torch multiplies bfloat16 numbers one by one: matrices took
+    20 to 80 times as long as in 32 bits (one thread, a processor with AVX2).
+    """
+    return device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
 def move_window(window: Any, device: torch.device) -> Any:
     """The window with its tensors on `device`; `counted` stays where the loop can look at it."""
     if device.type == "cpu":

@@ -19,6 +19,8 @@ from ostinato.tasks.planning.objectives import (
 )
 from ostinato.tasks.planning.settings import PlanningSettings
 from ostinato.tasks.planning.task import PlanningRun, build, load_planner, prepare, resume, train
+from ostinato.tasks.training_run import SLOW_BFLOAT16
+from ostinato.training import Observer
 
 SMALL = {
     "points": "4-6",
@@ -170,3 +172,17 @@ def test_what_cannot_be_is_refused_in_words(changes: dict, told: str) -> None:
 
 def test_public_names_are_the_functions() -> None:
     assert ostinato.load_planner is load_planner
+
+
+@pytest.mark.parametrize("slow", [True, False])
+def test_bfloat16_is_warned_of_where_it_is_slow(tmp_path: Path, monkeypatch, slow: bool) -> None:
+    told: list[str] = []
+
+    class Listening(Observer):
+        def noted(self, text: str) -> None:
+            told.append(text)
+
+    monkeypatch.setattr("ostinato.tasks.training_run.bfloat16_is_slow", lambda device: slow)
+    changes = {"problem": "sort", "precision": "bf16", "updates": 1, "validate_every": 1}
+    train(settings(tmp_path / "run", **changes), Listening())
+    assert [text for text in told if "bfloat16" in text] == ([SLOW_BFLOAT16] if slow else [])
