@@ -11,6 +11,7 @@ processor has no instructions for bfloat16.
     OSTINATO_DATA=FOLDER python recipes/multi30k.py attention
     OSTINATO_DATA=FOLDER python recipes/multi30k.py plain
     OSTINATO_DATA=FOLDER python recipes/multi30k.py transformer
+    OSTINATO_DATA=FOLDER python recipes/multi30k.py attention --pair en-fr     (English to French)
 
 Reported are BLEU (sacreBLEU, 13a, cased) and chrF of test_2016_flickr, a beam of 5, one reference,
 with sacreBLEU's signature, and the processor's seconds. Published, each with its own tokenisation
@@ -53,13 +54,14 @@ MODELS = {
 }
 
 
-def find_files(part: str) -> dict[str, Path]:
+def find_files(part: str, pair: str) -> dict[str, Path]:
     """Both languages of a part under $OSTINATO_DATA; ends with a reason where they are not."""
     root = os.environ.get("OSTINATO_DATA")
     if not root:
         sys.exit(f"skipped: set OSTINATO_DATA to the folder that holds {FOLDER}")
     folder = Path(root) / FOLDER
-    files = {"source": folder / f"{part}.de.gz", "target": folder / f"{part}.en.gz"}
+    sides = zip(("source", "target"), pair.split("-"), strict=True)
+    files = {side: folder / f"{part}.{language}.gz" for side, language in sides}
     for file in files.values():
         if not file.is_file():
             sys.exit(f"skipped: there is no {file}")
@@ -83,6 +85,7 @@ def processor_seconds() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", choices=MODELS)
+    parser.add_argument("--pair", choices=("de-en", "en-de", "en-fr", "fr-en"), default="de-en")
     parser.add_argument("--updates", type=int)
     parser.add_argument("--precision", choices=("bf16", "32"), default="bf16")
     parser.add_argument("--threads", type=int, default=1)
@@ -90,9 +93,10 @@ def main() -> None:
     parser.add_argument("--beam-size", type=int, default=5)
     parser.add_argument("--run")
     options = parser.parse_args()
-    run = options.run or f"runs/multi30k-{options.model}"
-    settings = {**find_files("train"), **MODELS[options.model], "model": options.model}
-    settings |= {f"valid-{side}": file for side, file in find_files("val").items()}
+    pair = options.pair
+    run = options.run or f"runs/multi30k-{pair}-{options.model}"
+    settings = {**find_files("train", pair), **MODELS[options.model], "model": options.model}
+    settings |= {f"valid-{side}": file for side, file in find_files("val", pair).items()}
     settings |= {"run": run, "threads": options.threads, "seed": options.seed}
     settings["precision"] = options.precision
     if options.updates is not None:
@@ -100,7 +104,7 @@ def main() -> None:
     command = [sys.executable, "-m", "ostinato.cli"]
     subprocess.run([*command, "train", "translation", *as_options(settings)], check=True)
     trained = processor_seconds()
-    test = as_options({**find_files("test_2016_flickr"), "beam-size": options.beam_size})
+    test = as_options({**find_files("test_2016_flickr", pair), "beam-size": options.beam_size})
     evaluate = [*command, "evaluate", run, *test, "--json"]
     figures = json.loads(subprocess.run(evaluate, check=True, stdout=subprocess.PIPE).stdout)
     seconds = {"training": round(trained, 1), "test": round(processor_seconds() - trained, 1)}
