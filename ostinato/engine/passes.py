@@ -17,13 +17,16 @@ from ostinato.engine.program import TRUTHS, Node, Program, Row
 
 Level = tuple[int, int]
 
+PARTS_OF_A_SUM = 3
+"""What a thread has of a sum over all rows: a total, a subtotal, and what rounding lost."""
+
 
 class Buffer(NamedTuple):
     """A part of memory. What a row of it stands for is its kind.
 
     steps: a sample at a step; states: a sample before the first step or after one; carry: two
     halves with a row a sample, for what goes from step to step; samples: a sample; vector: all
-    share one row; sums: a total and a subtotal for each thread; block: a row of the samples that a
+    share one row; sums: a total, a subtotal and what its rounding lost, for each thread; block: a row of the samples that a
     thread has in hand.
     """
 
@@ -34,7 +37,7 @@ class Buffer(NamedTuple):
     @property
     def numbers_of_a_thread(self) -> int:
         """That each thread has for itself; 0 where all threads have the same."""
-        return 2 * self.width if self.kind == "sums" else 0
+        return PARTS_OF_A_SUM * self.width if self.kind == "sums" else 0
 
 
 class Place(NamedTuple):

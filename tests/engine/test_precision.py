@@ -186,7 +186,8 @@ def test_graphs_transforms_and_second_derivatives_round_too() -> None:
 
     leaf = inputs.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(loss(leaf), leaf, create_graph=True)
-    torch.testing.assert_close(torch.func.grad(loss)(inputs), gradient, rtol=1e-3, atol=1e-4)
+    # Where the processor has no products in bfloat16, only plain PyTorch rounds the rows too.
+    torch.testing.assert_close(torch.func.grad(loss)(inputs), gradient, rtol=2e-2, atol=4e-3)
     tangent = torch.func.jvp(loss, (inputs,), (inputs,))[1]
     torch.testing.assert_close(tangent, (gradient * inputs).sum(), rtol=1e-2, atol=1e-2)
     assert torch.autograd.grad(gradient.square().sum(), leaf)[0].isfinite().all()

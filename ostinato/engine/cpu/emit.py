@@ -155,7 +155,8 @@ class _Emitter(RowCode):
     def _add_subtotals(self, pending: str, rows: str, last: str) -> None:
         """Every so many rows, and after the last, what they came to is added to the whole.
 
-        One long chain of additions would lose digits as the rows grow many; two short ones do not.
+        One long chain of additions would lose digits as the rows grow many. So the chains are short,
+        and what a total loses by rounding is added with the next subtotal (Kahan 1965).
         """
         buffers = self.stages.buffers
         sums = [name for name in self.order if name in buffers and buffers[name].kind == "sums"]
@@ -182,9 +183,17 @@ class _Emitter(RowCode):
 
     def _add_subtotal_at(self, name: str, column: Index, lanes: int) -> None:
         self.column, self.live = column, lanes
-        total = Place(name, 0, "vector")
+        writer, total = self.writer, Place(name, 0, "vector")
         subtotal = _subtotal(self.stages, total)
-        self._store(self.writer.binary("fadd", self._load(total), self._load(subtotal)), total)
+        lost = _subtotal(self.stages, subtotal)
+        before = self._load(total)
+        added = writer.binary("fadd", self._load(subtotal), self._load(lost))
+        after = writer.binary("fadd", before, added)
+        missing = writer.binary("fsub", added, writer.binary("fsub", after, before))
+        # Of an infinite total nothing is lost that could be told.
+        number = writer.compare("ord", missing, missing)
+        self._store(writer.choose(number, missing, "zeroinitializer"), lost)
+        self._store(after, total)
         self._store("zeroinitializer", subtotal)
 
     # ---- threads that have the same samples in hand

@@ -2,13 +2,13 @@
 
     out = left @ right            or            out += left @ right
 
-The right matrix is packed into panels of a few vectors' width; the left one is read as it lies, by
-rows or by columns, or copied if it must be rounded to bfloat16. One function of machine code, from
-`product_loops`, computes a part of the result:
+The right matrix is packed into panels of a few vectors' width; the left one is read as it lies, if
+its rows are contiguous, and else turned, or copied if it must be rounded to bfloat16. One function
+of machine code, from `product_loops`, computes a part of the result:
 
     for each stretch of K:                     so that a panel of either side stays near
         for each few tiles of columns:         pack their part of the right matrix
-            for each few panels of rows:       round their part of the left matrix
+            for each few panels of rows:       turn or round their part of the left matrix
                 for each tile, each panel:     one call of a kernel of `products`
 
 Threads take different rows or different columns of the result, and what order a number of it is
@@ -29,6 +29,7 @@ from ostinato.engine.cpu.plan import At, Job, Plan, Stage
 from ostinato.engine.cpu.product_loops import (
     ROWS,
     TILES_AT_ONCE,
+    copies_left,
     numbers_before_right,
     stretch_of,
     text_of,
@@ -36,6 +37,7 @@ from ostinato.engine.cpu.product_loops import (
 from ostinato.engine.cpu.products import address, rounding_address
 from ostinato.engine.cpu.target import Target, host_target
 from ostinato.engine.cpu.team import team_size
+from ostinato.engine.cpu.transposing import transposing_address
 from ostinato.errors import ShapeError
 
 _SMALL = 4_000_000  # multiply-adds
@@ -218,7 +220,7 @@ def _divided(
     )  # an odd size in bfloat16 is one longer
     right = code.kernel.width * min(TILES_AT_ONCE, tiles) * longest
     # Each memory begins at a cache line.
-    return code, parts, -(-(numbers_before_right(code.kernel) + right) // 16) * 16
+    return code, parts, -(-(numbers_before_right(code.kernel, product.left.along) + right) // 16) * 16
 
 
 def _panels_and_tiles(product: Product, kernel: Kernel) -> tuple[int, int]:
@@ -253,18 +255,23 @@ class _Code:
 def _code(
     target: Target, operand: Operand, left_along: Along, right_along: Along, tail: int
 ) -> _Code:
-    kernel = Kernel(target, _vectors(target), operand, left_along)
+    # Rounded columns come in pairs of bfloat16; others are turned into rows.
+    lies: Along = left_along if operand == "bfloat16" else "rows"
+    kernel = Kernel(target, _vectors(target), operand, lies)
     last = replace(kernel, vectors=tail or kernel.vectors)
     packing = [packing_address(replace(each, left="rows"), right_along) for each in (kernel, last)]
-    functions = address(kernel), address(last), *packing, _preparing_address(kernel), last.width
-    code = machine_code(text_of(kernel, right_along), kernel.target)
+    preparing = _preparing_address(kernel, left_along)
+    functions = address(kernel), address(last), *packing, preparing, last.width
+    code = machine_code(text_of(kernel, left_along, right_along), kernel.target)
     return _Code(kernel, functions, code, code.address("run"))
 
 
-def _preparing_address(kernel: Kernel) -> int:
+def _preparing_address(kernel: Kernel, left_along: Along) -> int:
     """Of the function that copies a panel of the left matrix; 0 if it is read as it lies."""
-    if kernel.operand == "same":
+    if not copies_left(kernel, left_along):
         return 0
+    if kernel.operand == "same":
+        return transposing_address(kernel.target)
     if kernel.left == "rows":
         return rounding_address(kernel)
     return packing_address(replace(kernel, vectors=ROWS // kernel.target.lanes), "rows")

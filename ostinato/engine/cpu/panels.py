@@ -46,13 +46,13 @@ class Kernel:
         target: the processor, and the kind of number of rows and results.
         vectors: width of a panel, in vectors; 4 measures best on AVX-512, 2 on AVX2.
         operand: how weights are stored: "same" as the rows, or "bfloat16" (rows in "float" only).
-        left: what of the left matrix is contiguous: its "rows", or its "columns", so that element
-            (row, k) lies at row + k * lda. Rounded columns come as `pack` for such a kernel writes
-            their transpose, with zeros for denormal numbers.
+        left: what of the left matrix is contiguous: its "rows", or, in bfloat16 where the processor
+            multiplies in it, its "columns", so that word (row, k) lies at row + k * lda. These come
+            as `pack` for such a kernel writes their transpose, with zeros for denormal numbers.
 
     Raises:
-        SettingsError: weights in bfloat16 for rows in "double", or for columns where the processor
-            does not multiply in bfloat16.
+        SettingsError: weights in bfloat16 for rows in "double"; columns but not in bfloat16, or
+            where the processor does not multiply in it.
     """
 
     target: Target
@@ -61,10 +61,10 @@ class Kernel:
     left: Literal["rows", "columns"] = "rows"
 
     def __post_init__(self) -> None:
-        if self.left == "columns" and self.widens:
-            raise SettingsError("this processor has no product in bfloat16; use 'same'")
         if self.operand == "bfloat16" and self.target.scalar != "float":
             raise SettingsError("bfloat16 weights go with rows in float, not in double; use 'same'")
+        if self.left == "columns" and not self.rounds_rows:
+            raise SettingsError("columns go with products that the processor does in bfloat16")
 
     @property
     def symbol(self) -> str:
@@ -258,7 +258,7 @@ def _pack_columns(kernel: Kernel) -> str:
             _from_column(writer, kernel, writer.add(writer.multiply(block, lanes), lane), first)
             for lane in range(lanes)
         ]
-        for lane, vector in enumerate(_transposed(writer, square)):
+        for lane, vector in enumerate(transposed(writer, square)):
             group = writer.add(first, lane)
             mask = all_lanes_if(writer, f"icmp slt i64 {group}, {groups}")
             place = _place(writer, kernel, groups, block, group)
@@ -343,7 +343,7 @@ def _side_by_side(writer: Writer, halves: str) -> str:
     return writer.assign(f"bitcast {shorts} {mixed} to {vector}")
 
 
-def _transposed(writer: Writer, square: list[str]) -> list[str]:
+def transposed(writer: Writer, square: list[str]) -> list[str]:
     """As many vectors as lanes; exchanges ever larger quarters of ever larger squares."""
     lanes = len(square)
     distance = 1

@@ -17,6 +17,7 @@ from ostinato.engine.cpu.panels import (
     masked_load,
     masked_store,
 )
+from ostinato.engine.cpu.transposing import ROOM_BESIDE, row_stride
 from ostinato.engine.cpu.writer import Index, Writer, declarations
 
 FIELDS = (
@@ -39,25 +40,28 @@ TILES_AT_ONCE = 32
 
 
 def stretch_of(kernel: Kernel) -> int:
-    """How much of K is taken at once, even: a panel of the right matrix fits the second cache.
+    """How much of K is taken at once, even: a panel of the right matrix fits the second cache."""
+    return 2048 if kernel.operand == "bfloat16" else 1024
 
-    A left matrix with contiguous columns is read with large strides, so less of it stays there.
+
+def copies_left(kernel: Kernel, left_along: Along) -> bool:
+    """Whether a few panels of the left matrix are copied before they are read.
+
+    To round them, or because its columns are contiguous: numbers that follow along K then lie far
+    apart, often by a power of two, so that few of them stay in a cache.
     """
-    if kernel.operand == "bfloat16":
-        return 2048
-    return 512 if kernel.left == "columns" else 1024
+    return kernel.operand == "bfloat16" or left_along == "columns"
 
 
-def numbers_before_right(kernel: Kernel) -> int:
+def numbers_before_right(kernel: Kernel, left_along: Along) -> int:
     """Where panels of the right matrix begin in a thread's memory."""
-    copied = kernel.operand == "bfloat16"
-    left = ROW_PANELS_AT_ONCE * stretch_of(kernel) if copied else 0
-    return ROWS * (kernel.width + left)
+    row = stretch_of(kernel) + ROOM_BESIDE if copies_left(kernel, left_along) else 0
+    return ROWS * (kernel.width + ROW_PANELS_AT_ONCE * row)
 
 
-def text_of(kernel: Kernel, right_along: Along) -> str:
-    """The module with `run`, for a kernel and what of the right matrix is contiguous."""
-    loops = _Loops(kernel, right_along)
+def text_of(kernel: Kernel, left_along: Along, right_along: Along) -> str:
+    """The module with `run`, for a kernel and what of either matrix is contiguous."""
+    loops = _Loops(kernel, left_along, right_along)
     loops.write()
     body = "\n".join(loops.writer.entry + loops.writer.lines)
     return (
@@ -78,8 +82,9 @@ class _Part(NamedTuple):
 class _Loops:
     """Writes the loops around the kernels."""
 
-    def __init__(self, kernel: Kernel, right_along: Along) -> None:
+    def __init__(self, kernel: Kernel, left_along: Along, right_along: Along) -> None:
         self.kernel = kernel
+        self.left_along = left_along
         self.right_along = right_along
         self.writer = Writer(kernel.target)
         self.stretch = stretch_of(kernel)
@@ -129,18 +134,18 @@ class _Loops:
         panels = fields["first_panel"], fields["end_panel"]
         with writer.loop(*panels, ROW_PANELS_AT_ONCE) as low:
             high = writer.minimum(panels[1], writer.add(low, ROW_PANELS_AT_ONCE))
-            if self.kernel.operand == "bfloat16":
+            if copies_left(self.kernel, self.left_along):
                 self._prepare(part, low, high)
             with writer.loop(first, end) as tile, writer.loop(low, high) as panel:
                 self._cell(part, first, tile, low, panel)
 
     def _prepare(self, part: _Part, low: Index, high: Index) -> None:
-        """Copy a few panels of the left matrix in bfloat16."""
+        """Copy a few panels of the left matrix, in bfloat16 where the kernel wants that."""
         writer, fields = self.writer, self.fields
         row = writer.multiply(low, ROWS)
         count = writer.subtract(writer.minimum(fields["rows"], writer.multiply(high, ROWS)), row)
         sizes = f"i64 {count}, i64 {part.size}"
-        if self.kernel.left == "columns":
+        if self.left_along == "columns":
             sizes = f"i64 {part.size}, i64 {count}"
         source, place = self._left(part, row), self._scratch(ROWS * self.kernel.width)
         self._call("prepare", f"ptr {source}, i64 {fields['left_stride']}, ptr {place}, {sizes}")
@@ -192,20 +197,22 @@ class _Loops:
         return first, self.writer.minimum(ROWS, self.writer.subtract(self.fields["rows"], first))
 
     def _left(self, part: _Part, row: Index) -> str:
-        down, across = (row, part.start) if self.kernel.left == "rows" else (part.start, row)
+        down, across = (row, part.start) if self.left_along == "rows" else (part.start, row)
         return self._element("left", down, self.fields["left_stride"], across)
 
     def _left_of_kernel(
         self, part: _Part, low: Index, panel: Index, row: Index
     ) -> tuple[str, Index]:
-        if self.kernel.operand == "same":
+        if not copies_left(self.kernel, self.left_along):
             return self._left(part, row), self.fields["left_stride"]
         writer = self.writer
         number = writer.multiply(writer.subtract(panel, low), ROWS)
         prepared = self._scratch(ROWS * self.kernel.width)
         if self.kernel.left == "columns":
-            words = writer.divide(writer.add(part.size, 1), 2)
-            return writer.at(prepared, writer.multiply(number, words)), ROWS
+            return writer.at(prepared, writer.multiply(number, self._groups(part))), ROWS
+        if self.kernel.operand == "same":
+            stride = row_stride(writer, part.size)
+            return writer.at(prepared, writer.multiply(number, stride)), stride
         vector = 2 * self.kernel.target.lanes
         vectors = writer.divide(writer.add(part.size, vector - 1), vector)
         stride = writer.multiply(vectors, vector)
@@ -213,13 +220,15 @@ class _Loops:
 
     def _tile_panel(self, part: _Part, first: Index, tile: Index) -> str:
         writer = self.writer
-        groups = part.size
-        if self.kernel.operand == "bfloat16":
-            groups = writer.divide(writer.add(part.size, 1), 2)
         number = writer.multiply(writer.subtract(tile, first), self.kernel.width)
-        return writer.at(
-            self._scratch(numbers_before_right(self.kernel)), writer.multiply(number, groups)
-        )
+        start = self._scratch(numbers_before_right(self.kernel, self.left_along))
+        return writer.at(start, writer.multiply(number, self._groups(part)))
+
+    def _groups(self, part: _Part) -> Index:
+        """Numbers of 32 bits along K in bfloat16, else numbers."""
+        if self.kernel.operand == "same":
+            return part.size
+        return self.writer.divide(self.writer.add(part.size, 1), 2)
 
     def _scratch(self, number: Index) -> str:
         pointer = self.writer.assign(f"inttoptr i64 {self.fields['scratch']} to ptr")

@@ -18,7 +18,7 @@ and the kernel then takes `rounded` as A, and as `lda` `Kernel.rounded_stride(K)
 elements; such a processor takes denormal numbers for zeros. Elsewhere bfloat16 weights are widened,
 and rows keep their precision.
 
-A kernel with `left="columns"` takes the transpose of a matrix as it lies: element (row, k) at
+A kernel with `left="columns"`, in bfloat16, takes the transpose of a matrix: word (row, k) lies at
 A + row + k * lda.
 """
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ostinato.engine.cpu.layout import Layout
 from ostinato.engine.cpu.plan import At, Job, Plan, Stage, Word
-from ostinato.engine.passes import Buffer
+from ostinato.engine.passes import PARTS_OF_A_SUM, Buffer
 
 Memory = dict[str, Tensor]
 
@@ -73,7 +73,7 @@ def _new(buffer: Buffer, layout: Layout, dtype: torch.dtype) -> Tensor:
         "states": (layout.samples + layout.rows,),
         "carry": (2, layout.samples),
         "samples": (layout.samples,),
-        "sums": (layout.extent.division.threads, 2),
+        "sums": (layout.extent.division.threads, PARTS_OF_A_SUM),
     }[buffer.kind]
     make = torch.zeros if buffer.kind in ("sums", "samples") else torch.empty
     return make(*first, buffer.width, dtype=dtype, device="cpu")
