@@ -220,7 +220,11 @@ def _divided(
     )  # an odd size in bfloat16 is one longer
     right = code.kernel.width * min(TILES_AT_ONCE, tiles) * longest
     # Each memory begins at a cache line.
-    return code, parts, -(-(numbers_before_right(code.kernel, product.left.along) + right) // 16) * 16
+    return (
+        code,
+        parts,
+        -(-(numbers_before_right(code.kernel, product.left.along) + right) // 16) * 16,
+    )
 
 
 def _panels_and_tiles(product: Product, kernel: Kernel) -> tuple[int, int]:
