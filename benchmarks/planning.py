@@ -167,8 +167,7 @@ def main() -> None:
     for record in compare_all(makers, settings, "planning"):
         rates = [options.batch_size / t for t in (record.our_seconds, record.peer_seconds)]
         print(
-            f"{record.case}: ours {rates[0]:,.0f} instances a second, "
-            f"{record.peer} {rates[1]:,.0f}"
+            f"{record.case}: ours {rates[0]:,.0f} instances a second, {record.peer} {rates[1]:,.0f}"
         )
 
 

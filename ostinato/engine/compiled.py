@@ -68,7 +68,7 @@ class CompiledCall:
         self.reading = reading
         self.noise = noise
         self.watch = watch
-        self.plain = _is_plain_call()
+        self.plain = is_plain_call()
         self.form = form_of(
             reading,
             noise,
@@ -198,7 +198,7 @@ def needs_gradient(given: Sequence[Tensor]) -> bool:
     return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given)
 
 
-def _is_plain_call() -> bool:
+def is_plain_call() -> bool:
     """Whether nothing of torch's but autograd itself has a part in this call."""
     return not (
         torch.compiler.is_compiling()

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato.errors import SettingsError, ShapeError
+from ostinato.layers.tanh_sums import additive_scores
 
 
 class PointerKeys(NamedTuple):
@@ -41,9 +42,12 @@ class AdditiveScores(nn.Module):
         bound = 1 / math.sqrt(hidden_size)
         self.weight = nn.Parameter(torch.empty(hidden_size).uniform_(-bound, bound))
 
-    def forward(self, keys: Tensor, queries: Tensor) -> Tensor:
-        """Scores (batch, time, inputs) of `queries` (batch, time, query) against prepared keys."""
-        return torch.tanh(keys.unsqueeze(1) + self.query(queries).unsqueeze(2)) @ self.weight
+    def forward(self, keys: Tensor, queries: Tensor, allowed: Tensor | None = None) -> Tensor:
+        """Scores (batch, time, inputs) of `queries` (batch, time, query) against prepared keys.
+
+        Where `allowed`, booleans of that shape, is False the score is not computed, and is 0.
+        """
+        return additive_scores(keys, self.query(queries), self.weight, allowed)
 
 
 class Pointer(nn.Module):
@@ -118,9 +122,9 @@ class Pointer(nn.Module):
         """
         _check_allowed(allowed, queries, prepared.keys)
         for glimpse, keys in zip(self.glimpses, prepared.glimpses, strict=True):
-            weights = log_probabilities(glimpse(keys, queries), allowed).exp()
+            weights = log_probabilities(glimpse(keys, queries, allowed), allowed).exp()
             queries = weights.to(prepared.features.dtype) @ prepared.features
-        scores = self.scores(prepared.keys, queries)
+        scores = self.scores(prepared.keys, queries, allowed)
         return log_probabilities(clipped(scores, self.clip), allowed)
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ostinato.cells import check_size
 from ostinato.errors import ShapeError
 from ostinato.layers.attention.score import ScoreFunction
+from ostinato.layers.tanh_sums import additive_scores
 
 
 class AdditiveScore(ScoreFunction):
@@ -48,7 +49,9 @@ class AdditiveScore(ScoreFunction):
                 "an additive score made with coverage=True must be given the coverage of the "
                 "steps before, and one made without it none"
             )
-        hidden = self.of_query(query).unsqueeze(2) + keys.unsqueeze(1)
-        if self.of_coverage is not None and coverage is not None:
-            hidden = hidden + self.of_coverage(coverage.unsqueeze(-1))
+        projected = self.of_query(query)
+        if self.of_coverage is None or coverage is None:
+            return additive_scores(keys, projected, self.of_hidden.weight.squeeze(0))
+        hidden = projected.unsqueeze(2) + keys.unsqueeze(1)
+        hidden = hidden + self.of_coverage(coverage.unsqueeze(-1))
         return F.linear(torch.tanh(hidden), self.of_hidden.weight).squeeze(-1)
