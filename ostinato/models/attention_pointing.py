@@ -14,13 +14,14 @@ from ostinato.layers.pointer import check_clip, clipped, log_probabilities
 class ReadByAttention(NamedTuple):
     """Points as they were read.
 
-    `table` (batch, points + 1, size) what the query is made of, row 0 a learned start; `mean`
-    (batch, size) of the points; `glimpse_keys`, `glimpse_values` (batch, heads, points + 1, width)
-    and `keys` (batch, points + 1, size) of the end and the points.
+    `firsts` and `lasts` (batch, points + 1, size) are what the query is the sum of, a row for each
+    point that came first, or last, row 0 of a learned start; the mean's part is in `lasts`.
+    `glimpse_keys`, `glimpse_values` (batch, heads, points + 1, width) and `keys` (batch,
+    points + 1, size) are of the end and the points.
     """
 
-    table: Tensor
-    mean: Tensor
+    firsts: Tensor
+    lasts: Tensor
     glimpse_keys: Tensor
     glimpse_values: Tensor
     keys: Tensor
@@ -91,9 +92,10 @@ class AttentionPointing(nn.Module):
         batch = points.shape[0]
         start, end = (row.to(features.dtype).expand(batch, 1, -1) for row in (self.start, self.end))
         glimpse_keys, values, keys = self.keys(torch.cat([end, features], 1)).chunk(3, -1)
+        table = torch.cat([start, features], 1)
         return ReadByAttention(
-            torch.cat([start, features], 1),
-            mean,
+            self.from_first(table),
+            self.from_last(table) + self.from_mean(mean).unsqueeze(1),
             split_heads(glimpse_keys, self.heads),
             split_heads(values, self.heads),
             keys,
@@ -101,19 +103,15 @@ class AttentionPointing(nn.Module):
 
     def initial_state(self, read: ReadByAttention) -> FirstPointer:
         """Nothing was pointed at."""
-        batch = read.mean.shape[0]
-        return FirstPointer(torch.zeros(batch, dtype=torch.long, device=read.mean.device))
+        batch = read.keys.shape[0]
+        return FirstPointer(torch.zeros(batch, dtype=torch.long, device=read.keys.device))
 
     def forward(
         self, read: ReadByAttention, pointers: Tensor, allowed: Tensor, state: FirstPointer
     ) -> tuple[Tensor, FirstPointer]:
         """As `RecurrentPointing.forward`."""
         first = _first_so_far(pointers, state.first)
-        queries = (
-            self.from_mean(read.mean).unsqueeze(1)
-            + self.from_first(_gather(read.table, first))
-            + self.from_last(_gather(read.table, pointers))
-        )
+        queries = _rows(read.firsts, first) + _rows(read.lasts, pointers)
         seen = F.scaled_dot_product_attention(
             split_heads(queries, self.heads),
             read.glimpse_keys,
@@ -130,8 +128,10 @@ def split_heads(features: Tensor, heads: int) -> Tensor:
     return features.unflatten(2, (heads, -1)).transpose(1, 2)
 
 
-def _gather(table: Tensor, pointers: Tensor) -> Tensor:
-    return table.gather(1, pointers.unsqueeze(2).expand(-1, -1, table.shape[2]))
+def _rows(table: Tensor, pointers: Tensor) -> Tensor:
+    """(batch, time, size): the rows of a table (batch, rows, size) that are pointed at."""
+    begins = torch.arange(len(table), device=table.device).unsqueeze(1) * table.shape[1]
+    return F.embedding(pointers + begins, table.flatten(0, 1))
 
 
 def _first_so_far(pointers: Tensor, first: Tensor) -> Tensor:
