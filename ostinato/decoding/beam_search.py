@@ -157,20 +157,23 @@ class _Search:
         if self.forbidden is None:
             self.forbidden = forbidden_mask(beam.forbidden, scores)
             _refuse_unknown_end(self.end_index, scores.shape[1])
-        mask = self.forbidden.expand_as(scores)
+        mask = self.forbidden if beam.forbidden else None
         if beam.unrepeated is not None:
-            mask = mask | completes_a_repeat(self.tokens, beam.unrepeated, scores.shape[1])
+            repeats = completes_a_repeat(self.tokens, beam.unrepeated, scores.shape[1])
+            mask = _either(mask, repeats)
         if allowed is not None:
-            mask = mask | ~_checked(allowed(self.tokens, self.state, self.rows), scores)
+            refused = ~_checked(allowed(self.tokens, self.state, self.rows), scores)
+            mask = _either(mask, refused)
         if self.end_index is not None:
-            is_end = torch.arange(scores.shape[1], device=scores.device) == self.end_index
-            if step < beam.minimum_length:
-                mask = mask | is_end
             last = [self.limits[sentence] == step for sentence in self.running]
+            too_early = step < beam.minimum_length
+            if too_early or any(last):
+                is_end = torch.arange(scores.shape[1], device=scores.device) == self.end_index
+                mask = _either(mask, is_end) if too_early else mask
             if any(last):
                 rows = torch.tensor(last, device=scores.device).repeat_interleave(self.width)
-                mask = mask | (rows.unsqueeze(1) & ~is_end)
-        return scores.masked_fill(mask, -math.inf)
+                mask = _either(mask, rows.unsqueeze(1) & ~is_end)
+        return scores if mask is None else scores.masked_fill(mask, -math.inf)
 
     def _best_continuations(self, scores: Tensor) -> list[list[_Continuation]]:
         """For each sentence, best first; with minus infinity where there are not so many.
@@ -298,6 +301,10 @@ def _refuse_lengths(limits: list[int], beam: Beam) -> None:
 def _refuse_unknown_end(end_index: int | None, vocabulary_size: int) -> None:
     if end_index is not None and not 0 <= end_index < vocabulary_size:
         raise SettingsError(f"end_index must be from 0 to {vocabulary_size - 1}, got {end_index}")
+
+
+def _either(mask: Tensor | None, other: Tensor) -> Tensor:
+    return other if mask is None else mask | other
 
 
 def _checked(mask: Tensor, scores: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from ostinato.engine.precision import (
 )
 from ostinato.engine.reading import Noise, Reading, Steps, Unrolled
 from ostinato.engine.reference import noisy_step, weights_replaced
+from ostinato.engine.single_step import single_step
 from ostinato.engine.stepper import CellStepper, prepare_step
 from ostinato.engine.unroll import Way, unroll, unroll_both
 from ostinato.engine.vendor import VendorForm
@@ -37,6 +38,7 @@ __all__ = [
     "onnx_translations",
     "prepare_step",
     "products_obstacle",
+    "single_step",
     "unroll",
     "unroll_both",
     "weights_replaced",

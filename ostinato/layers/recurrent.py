@@ -16,11 +16,9 @@ from ostinato.engine import (
     Unrolled,
     Way,
     choose,
-    computing_products,
-    noisy_step,
+    single_step,
     unroll,
     unroll_both,
-    weights_replaced,
 )
 from ostinato.errors import ShapeError
 from ostinato.layers.checks import check_cells
@@ -177,10 +175,14 @@ class RecurrentLayer(nn.Module):
             noise = self.draw_noise(step_input, 1)
         values, states = step_input, []
         for depth, cell in enumerate(self._forward_cells()):
-            masks, device = noise[depth].forward, step_input.device.type
-            with weights_replaced(cell, masks), computing_products(self.options.products, device):
-                projected = cell.project(values)
-                output, after = noisy_step(cell, projected, state[depth], masks)
+            output, after = single_step(
+                cell,
+                values,
+                state[depth],
+                noise[depth].forward,
+                engine=self.options.engine,
+                products=self.options.products,
+            )
             states.append(after)
             values = self._onward(depth, values.unsqueeze(1), output.unsqueeze(1), noise).squeeze(1)
         return values, tuple(states)
