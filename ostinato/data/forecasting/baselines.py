@@ -56,6 +56,8 @@ def errors_in_training(baseline: Baseline, training: Values, season: int, horizo
 
 def _last_seen(history: Values) -> Values:
     """The last value of each target that is not missing; 0 before the first."""
+    if len(history) and not np.isnan(history[-1]).any():
+        return history[-1]
     seen = ~np.isnan(history)
     rows = len(history) - 1 - seen[::-1].argmax(0)
     return np.where(seen.any(0), history[rows, np.arange(history.shape[1])], 0.0)

@@ -1,6 +1,6 @@
 """How well a forecaster forecasts, beside forecasts that cost nothing."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +18,8 @@ from ostinato.data.forecasting.intervals import IntervalJudge
 from ostinato.data.forecasting.judging import Judge
 from ostinato.data.forecasting.prepared import PreparedSeries
 from ostinato.errors import DataError
-from ostinato.state import stack
 from ostinato.tasks.forecasting.data import ForecastData
-from ostinato.tasks.forecasting.reading import Forecaster, draw_paths, states_before
+from ostinato.tasks.forecasting.reading import Forecaster, draw_paths, states_in_batches
 from ostinato.tasks.forecasting.settings import ForecastingSettings
 
 Told = Callable[[int, int], None]
@@ -85,7 +84,7 @@ def backtest(
     Raises:
         DataError: no test part holds a whole horizon.
     """
-    season, horizon = data.facts.season, settings.horizon
+    horizon = settings.horizon
     origins = {name: origins_of(data, name, horizon, windows) for name in data.series}
     total, done = sum(map(len, origins.values())), 0
     if total == 0:
@@ -93,39 +92,23 @@ def backtest(
             f"no test part holds {horizon} steps with a value: set --test-fraction higher, or "
             "--horizon lower"
         )
-    missing = missing_baselines()
-    labels = [label for label in ("", *BASELINES) if label not in missing]
-    judges = {label: Judge(settings.quantiles) for label in labels}
-    by_step = {label: StepJudge(horizon) for label in labels}
-    intervals, shown = IntervalJudge(), []
+    judges = _Judges(settings, calibrated=shifts is not None)
+    shown = []
     for name, one in data.prepared(settings).items():
         rows = origins[name]
         if len(rows) == 0:
             continue
-        whole = np.where(one.seen, one.values, np.nan).astype(np.float64)
-        naive = np.array(data.facts.naive_errors[name])
-        train_end = data.parts[name].train_end
         paths = forecasts_from(model, one, rows, settings, seed)
-        beside = baseline_forecasts(whole, train_end, rows, season, horizon)
-        for number, row in enumerate(rows):
-            truth = whole[row : row + horizon]
-            made = {"": paths[number]} | {label: of(number) for label, of in beside.items()}
-            for label, own in made.items():
-                judges[label].add(own, truth, naive)
-                by_step[label].add(own, truth)
-            if shifts is not None:
-                quantiles = np.quantile(paths[number], settings.quantiles, axis=0)
-                intervals.add(quantiles, shifted(quantiles, shifts[name]), truth)
+        judges.add(data, name, one, rows, paths)
+        if shifts is not None:
+            judges.add_intervals(one, rows, paths, shifts[name])
         if len(shown) < _MOST_SHOWN:
             shown.append(BacktestWindow(name, int(rows[-1]), paths[-1]))
         done += len(rows)
         if told is not None:
             told(done, total)
-    figures: dict[str, Any] = {label: judge.figures() for label, judge in judges.items()}
-    figures = {**figures.pop(""), **figures, **dict.fromkeys(missing)}
-    if shifts is not None:
-        figures["conformal"] = intervals.figures()
-    return Backtest({**figures, "windows": total, "horizon": horizon}, by_step, shown, missing)
+    figures = {**judges.figures(), "windows": total, "horizon": horizon}
+    return Backtest(figures, judges.by_step, shown, judges.missing)
 
 
 def origins_of(data: ForecastData, name: str, horizon: int, windows: int) -> NDArray[np.int64]:
@@ -145,18 +128,81 @@ def forecasts_from(
     seed: int,
 ) -> NDArray[np.float64]:
     """Paths from each origin: (origins, samples, horizon, targets)."""
-    states = list(states_before(model, series, origins))
-    return paths_from(model, series, origins, states, settings, seed).astype(np.float64)
+    ((_, state),) = states_in_batches(model, series, origins, len(origins))
+    return paths_from(model, series, origins, state, settings, seed).astype(np.float64)
 
 
 def paths_from(
     model: Forecaster,
     series: PreparedSeries,
     origins: NDArray[np.int64],
-    states: Sequence[Any],
+    state: Any,
     settings: ForecastingSettings,
     seed: int,
 ) -> NDArray[np.float32]:
-    """Paths from each origin, whose state is known: (origins, samples, horizon, targets)."""
+    """Paths from each origin, its state one of a batch: (origins, samples, horizon, targets)."""
     ahead = np.stack([series.covariates[row : row + settings.horizon] for row in origins])
-    return draw_paths(model, stack(states), ahead, settings.samples, seed)
+    return draw_paths(model, state, ahead, settings.samples, seed)
+
+
+class _Judges:
+    """What the forecasts of a backtest are judged by: the run's own, under "", and baselines'.
+
+    Args:
+        settings: of the run.
+        calibrated: whether intervals are compared, too.
+    """
+
+    def __init__(self, settings: ForecastingSettings, *, calibrated: bool) -> None:
+        self.settings = settings
+        self.missing = missing_baselines()
+        labels = [label for label in ("", *BASELINES) if label not in self.missing]
+        self.overall = {label: Judge(settings.quantiles) for label in labels}
+        self.by_step = {label: StepJudge(settings.horizon) for label in labels}
+        self.intervals = IntervalJudge() if calibrated else None
+
+    def add(
+        self,
+        data: ForecastData,
+        name: str,
+        series: PreparedSeries,
+        origins: NDArray[np.int64],
+        paths: NDArray[np.float64],
+    ) -> None:
+        """Compare the forecasts of one series, and those of the baselines from the same rows."""
+        horizon, whole = self.settings.horizon, _known_values(series)
+        naive = np.array(data.facts.naive_errors[name])
+        train_end, season = data.parts[name].train_end, data.facts.season
+        beside = baseline_forecasts(whole, train_end, origins, season, horizon)
+        for number, row in enumerate(origins):
+            truth = whole[row : row + horizon]
+            made = {"": paths[number]} | {label: of(number) for label, of in beside.items()}
+            for label, own in made.items():
+                self.overall[label].add(own, truth, naive)
+                self.by_step[label].add(own, truth)
+
+    def add_intervals(
+        self,
+        series: PreparedSeries,
+        origins: NDArray[np.int64],
+        paths: NDArray[np.float64],
+        shifts: NDArray[np.float64],
+    ) -> None:
+        """Compare the intervals of the forecasts of one series, before and after calibration."""
+        assert self.intervals is not None
+        whole = _known_values(series)
+        for row, own in zip(origins, paths, strict=True):
+            quantiles = np.quantile(own, self.settings.quantiles, axis=0)
+            truth = whole[row : row + self.settings.horizon]
+            self.intervals.add(quantiles, shifted(quantiles, shifts), truth)
+
+    def figures(self) -> dict[str, Any]:
+        """The run's own by their names, each baseline's under its name; None where missing."""
+        found: dict[str, Any] = {label: judge.figures() for label, judge in self.overall.items()}
+        own = {**found.pop(""), **found, **dict.fromkeys(self.missing)}
+        return own if self.intervals is None else {**own, "conformal": self.intervals.figures()}
+
+
+def _known_values(series: PreparedSeries) -> NDArray[np.float64]:
+    """(time, targets), standardised, NaN where missing."""
+    return np.where(series.seen, series.values, np.nan).astype(np.float64)

@@ -1,6 +1,5 @@
 """The errors of forecasts from every row of the test part, as published tables have them."""
 
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from ostinato.data.forecasting.baselines import last_value, seasonal_naive
 from ostinato.errors import DataError
 from ostinato.tasks.forecasting.data import ForecastData
 from ostinato.tasks.forecasting.evaluation import Told, origins_of, paths_from
-from ostinato.tasks.forecasting.reading import Forecaster, states_before
+from ostinato.tasks.forecasting.reading import Forecaster, states_in_batches
 from ostinato.tasks.forecasting.settings import ForecastingSettings
 
 _TOGETHER = 128
@@ -56,12 +55,8 @@ def judge_every_window(
     errors = {name: _Errors() for name in ("", *baselines)}
     for name, one in data.prepared(settings).items():
         whole = np.where(one.seen, one.values, np.nan).astype(np.float64)
-        states = states_before(model, one, origins[name])
-        for rows in np.array_split(origins[name], -(-len(origins[name]) // _TOGETHER) or 1):
-            if len(rows) == 0:
-                continue
-            known = list(islice(states, len(rows)))
-            paths = paths_from(model, one, rows, known, settings, seed)
+        for rows, state in states_in_batches(model, one, origins[name], _TOGETHER):
+            paths = paths_from(model, one, rows, state, settings, seed)
             truth = np.stack([whole[row : row + horizon] for row in rows])
             errors[""].add(paths.mean(1), np.median(paths, 1), truth)
             for label, baseline in baselines.items():

@@ -1,17 +1,19 @@
 """Reading a series to its end, in pieces; and drawing what may come after."""
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ostinato.data.forecasting.prepared import PreparedSeries
 from ostinato.models.forecaster import AutoregressiveForecaster, ForecastState
 from ostinato.models.windowed_forecaster import WindowedForecaster, WindowState
-from ostinato.state import select
+from ostinato.state import select, stack
 
 Forecaster = AutoregressiveForecaster | WindowedForecaster
 AnyState = ForecastState | WindowState
@@ -68,6 +70,27 @@ def states_before(
         read = row
 
 
+def states_in_batches(
+    model: Forecaster, series: PreparedSeries, origins: NDArray[np.int64], together: int
+) -> Iterator[tuple[NDArray[np.int64], Any]]:
+    """Some rows and the states before them, as one batch; at most so many together.
+
+    The state of a windowed model is a slice of the series, which is cut; another's needs all rows
+    before it, and those are read one after the other.
+    """
+    if len(origins) == 0:
+        return
+    parts = np.array_split(origins, -(-len(origins) // together))
+    if isinstance(model, WindowedForecaster):
+        windows, device = _windows_of(model, series), device_of(model)
+        for rows in parts:
+            yield rows, WindowState(*(torch.from_numpy(one[rows]).to(device) for one in windows))
+    else:
+        states = states_before(model, series, origins)
+        for rows in parts:
+            yield rows, stack(list(islice(states, len(rows))))
+
+
 def draw_paths(
     model: Forecaster,
     state: Any,
@@ -97,6 +120,16 @@ def draw_paths(
             rows = slice(first, first + together)
             drawn.append(model.paths(select(state, rows), ahead[rows], samples).cpu())
     return torch.cat(drawn).numpy()
+
+
+def _windows_of(model: WindowedForecaster, series: PreparedSeries) -> list[NDArray[np.float32]]:
+    """The parts of a `WindowState` before each row: views of (rows, history, feature)."""
+    history = model.size.history
+    windows = []
+    for part in (series.values, series.seen.astype(np.float32), series.covariates):
+        padded = np.pad(part, ((history, 0), (0, 0)))
+        windows.append(sliding_window_view(padded, history, 0).swapaxes(1, 2))
+    return windows
 
 
 def device_of(model: nn.Module) -> torch.device:

@@ -28,6 +28,7 @@ def test_baselines_repeat_the_last_value_and_the_last_season() -> None:
     history = np.array([[1.0], [2.0], [3.0], [np.nan]])
     assert last_value(history, 2)[:, 0].tolist() == [3, 3]
     assert seasonal_naive(3)(history, 5)[:, 0].tolist() == [2, 3, 3, 2, 3]
+    assert last_value(history[:2], 2)[:, 0].tolist() == [2, 2]
 
 
 def test_the_seasonal_error_leaves_missing_values_out() -> None:
