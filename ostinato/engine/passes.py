@@ -26,8 +26,8 @@ class Buffer(NamedTuple):
 
     steps: a sample at a step; states: a sample before the first step or after one; carry: two
     halves with a row a sample, for what goes from step to step; samples: a sample; vector: all
-    share one row; sums: a total, a subtotal and what its rounding lost, for each thread; block: a row of the samples that a
-    thread has in hand.
+    share one row; sums: a total, a subtotal and what rounding lost, for each thread; block: a row
+    of the samples that a thread has in hand.
     """
 
     name: str

@@ -18,6 +18,7 @@ from ostinato.layers.attention import (
 )
 from ostinato.layers.causal_transformer import CausalTransformer, ContextState, ContextStepper
 from ostinato.layers.conditional_random_field import LinearChainCRF
+from ostinato.layers.dropout import Dropout, inverted_mask
 from ostinato.layers.key_value_cache import with_capacity
 from ostinato.layers.multi_head import (
     Attended,
@@ -56,6 +57,7 @@ __all__ = [
     "ContextStepper",
     "DecoderBlock",
     "DotScore",
+    "Dropout",
     "EncoderBlock",
     "FeedForward",
     "GeneralScore",
@@ -83,6 +85,7 @@ __all__ = [
     "Window",
     "build_score",
     "check_rate",
+    "inverted_mask",
     "load_torch_state_dict",
     "load_torch_transformer",
     "make_positions",

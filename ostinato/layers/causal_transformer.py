@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato.errors import SettingsError, ShapeError
+from ostinato.layers.dropout import Dropout
 from ostinato.layers.key_value_cache import (
     Appended,
     Rearranged,
@@ -108,7 +109,7 @@ class CausalTransformer(nn.Module):
         self.input_size = self.output_size = input_size
         self.context, self.options = context, options
         self.positions = make_positions(positions, input_size, context)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(EncoderBlock(options) for _ in range(num_layers))
         self.final_norm = make_final_norm(options, None)
 

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ostinato.errors import SettingsError, ShapeError
+from ostinato.layers.dropout import inverted_mask
 from ostinato.layers.options import check_rate
 
 
@@ -160,7 +161,9 @@ class MultiHeadAttention(nn.Module):
         weights = scores.softmax(-1)
         if mask is not None:
             weights = weights * mask  # all 0 where nothing can be read
-        dropped = F.dropout(weights, self.dropout, self.training)
+        dropped = weights
+        if self.training and self.dropout:
+            dropped = weights * inverted_mask(weights, self.dropout)
         return Attended(self._together(dropped @ prepared.values.to(query.dtype)), weights)
 
     def extra_repr(self) -> str:

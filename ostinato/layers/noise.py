@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 from ostinato.cells import Cell
 from ostinato.engine import Noise
 from ostinato.errors import SettingsError
+from ostinato.layers.dropout import inverted_mask, random_mask
 from ostinato.layers.options import LayerOptions
 from ostinato.state import rebuild
 
@@ -45,7 +45,7 @@ def draw_cell_noise(
     if options.recurrent_dropout:
         like = next(cell.parameters())
         size = cell.state_sizes[0]
-        hidden = _inverted(like.new_empty(batch_size, size), options.recurrent_dropout)
+        hidden = inverted_mask(like.new_empty(batch_size, size), options.recurrent_dropout)
     return Noise(hidden, keep, _dropped_weights(cell, options.weight_drop))
 
 
@@ -54,7 +54,7 @@ def draw_dropout(like: Tensor, options: LayerOptions, width: int, time: int) -> 
     if not options.dropout:
         return None
     steps = 1 if options.locked_dropout else time
-    return _inverted(like.new_empty(like.shape[0], steps, width), options.dropout)
+    return inverted_mask(like.new_empty(like.shape[0], steps, width), options.dropout)
 
 
 def refuse_random_graph(acting: Sequence[str]) -> None:
@@ -76,7 +76,7 @@ def _zoneout(
     parts = []
     for rate, size in zip(rates.values(), cell.state_sizes, strict=True):
         if training:
-            parts.append(like.new_empty(batch_size, time, size).bernoulli_(rate))
+            parts.append(random_mask(like.new_empty(batch_size, time, size), rate))
         else:
             parts.append(like.new_full((1, 1, 1), rate).expand(batch_size, time, size))
     return rebuild(cell.state_sizes, parts)
@@ -86,11 +86,4 @@ def _dropped_weights(cell: Cell, rate: float) -> dict[str, Tensor]:
     if not rate:
         return {}
     weights = {name: getattr(cell, name) for name in cell.recurrent_weights}
-    return {
-        name: weight * _inverted(torch.empty_like(weight), rate) for name, weight in weights.items()
-    }
-
-
-def _inverted(mask: Tensor, rate: float) -> Tensor:
-    """Fill `mask` with 0 at this rate, else 1 / (1 - rate), so that its mean is 1."""
-    return mask.bernoulli_(1 - rate).div_(1 - rate)
+    return {name: weight * inverted_mask(weight, rate) for name, weight in weights.items()}

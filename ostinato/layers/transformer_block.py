@@ -15,6 +15,7 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ostinato.layers.dropout import Dropout
 from ostinato.layers.key_value_cache import Passage
 from ostinato.layers.multi_head import MultiHeadAttention, PreparedKeys
 from ostinato.layers.transformer_options import TransformerOptions
@@ -29,7 +30,7 @@ class FeedForwardNetwork(nn.Module):
     def __init__(self, options: TransformerOptions) -> None:
         super().__init__()
         self.activation = options.activation
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = Dropout(options.dropout)
         self.inner = nn.Linear(options.size, options.units)
         self.outer = nn.Linear(options.units, options.size)
         for linear in (self.inner, self.outer):
@@ -49,7 +50,7 @@ class Residual(nn.Module):
         super().__init__()
         self.before = options.norm == "pre"
         self.norm = nn.LayerNorm(options.size)
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = Dropout(options.dropout)
 
     def forward(self, inputs: Tensor, part: Callable[[Tensor], Tensor]) -> Tensor:
         """inputs (batch, time, size), and `part` as a function of what it reads."""

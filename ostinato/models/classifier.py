@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato.errors import SettingsError, ShapeError
-from ostinato.layers import RecurrentLayer, check_rate
+from ostinato.layers import Dropout, RecurrentLayer, check_rate
 from ostinato.models.label_smoothing import smoothed_losses
 from ostinato.models.read_out import (
     AttentionOverTime,
@@ -86,7 +86,7 @@ class Classifier(nn.Module):
         if class_weights is not None and len(class_weights) != class_count:
             raise SettingsError(f"{len(class_weights)} class_weights for {class_count} classes")
         self.features = features
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.recurrent = recurrent
         self.read_out = _read_out(read_out, recurrent)
         self.output = nn.Linear(recurrent.output_size, class_count)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ostinato.errors import SettingsError, ShapeError
-from ostinato.layers import LayerNoise, RecurrentLayer
+from ostinato.layers import Dropout, LayerNoise, RecurrentLayer
 from ostinato.layers.attention import Attention, HardChoice
 from ostinato.models.decoder_options import DecoderOptions
 from ostinato.models.label_smoothing import smoothed_losses
@@ -57,7 +57,7 @@ class RecurrentDecoder(nn.Module, ABC):
         self.options = options
         self.readout_size = options.readout_size or recurrent.output_size
         self.embedding = token_embedding(vocabulary_size, embedding_size)
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = Dropout(options.dropout)
         self.recurrent = recurrent
         self.attention = attention
         self.output = nn.Linear(self.readout_size, vocabulary_size)

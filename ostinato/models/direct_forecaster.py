@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato.errors import SettingsError
-from ostinato.layers import RecurrentLayer
+from ostinato.layers import Dropout, RecurrentLayer
 from ostinato.layers.attention import Attention, ScaledDotScore
 from ostinato.models.windowed_forecaster import WindowedForecaster, WindowSize
 
@@ -62,7 +62,7 @@ class DirectForecaster(WindowedForecaster):
         self.attention = Attention(ScaledDotScore(decoder.output_size, encoder.output_size))
         width = decoder.output_size
         self.combine = nn.Linear(encoder.output_size + width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.output = nn.Linear(width, size.targets * (1 + len(self.levels)))
         nn.init.zeros_(self.output.weight)
         nn.init.zeros_(self.output.bias)

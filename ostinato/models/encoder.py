@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato.errors import SettingsError
-from ostinato.layers import RecurrentLayer, check_rate
+from ostinato.layers import Dropout, RecurrentLayer, check_rate
 from ostinato.models.sequence_memory import Encoded
 from ostinato.models.token_checks import check_tokens
 from ostinato.models.token_embedding import token_embedding
@@ -52,7 +52,7 @@ class RecurrentEncoder(nn.Module):
             )
         self.vocabulary_size = vocabulary_size
         self.embedding = token_embedding(vocabulary_size, embedding_size)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.recurrent = recurrent
         self.reverse_source = reverse_source
         self.output_size = recurrent.output_size

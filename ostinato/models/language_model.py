@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ostinato.errors import SettingsError, ShapeError
-from ostinato.layers import CausalTransformer, RecurrentLayer, check_rate
+from ostinato.layers import CausalTransformer, RecurrentLayer, check_rate, inverted_mask
 from ostinato.models.locked_dropout import LockedDropout
 from ostinato.models.token_checks import check_tokens
 from ostinato.state import batch_size_of
@@ -202,8 +202,8 @@ class LanguageModel(nn.Module):
         """Features of tokens (batch, time), with both dropouts of the input."""
         embedded = self.embedding(tokens)
         if self.training and self.embedding_dropout:
-            keep = 1 - self.embedding_dropout
-            kept = embedded.new_empty(self.vocabulary_size).bernoulli_(keep).div_(keep)
+            words = embedded.new_empty(self.vocabulary_size)
+            kept = inverted_mask(words, self.embedding_dropout)
             embedded = embedded * kept[tokens].unsqueeze(-1)
         return self.input_dropout(embedded)
 

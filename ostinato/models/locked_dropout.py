@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from ostinato.layers import check_rate
+from ostinato.layers import check_rate, inverted_mask
 
 
 class LockedDropout(nn.Module):
@@ -23,9 +23,8 @@ class LockedDropout(nn.Module):
         """inputs (batch, time, feature), some features dropped in training."""
         if not self.training or not self.rate:
             return inputs
-        keep = 1 - self.rate
         mask = inputs.new_empty(inputs.shape[0], 1, inputs.shape[2])
-        return inputs * mask.bernoulli_(keep).div_(keep)
+        return inputs * inverted_mask(mask, self.rate)
 
     def extra_repr(self) -> str:
         return str(self.rate)

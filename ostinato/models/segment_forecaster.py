@@ -9,9 +9,8 @@ from torch import Tensor, nn
 
 from ostinato.cells import Cell
 from ostinato.errors import SettingsError
-from ostinato.layers import RecurrentLayer
+from ostinato.layers import Dropout, RecurrentLayer
 from ostinato.layers.options import LayerOptions
-from ostinato.models.output_dropout import OutputDropout
 from ostinato.models.windowed_forecaster import WindowedForecaster, WindowSize
 from ostinato.state import map_state, select
 
@@ -66,7 +65,7 @@ class SegmentForecaster(WindowedForecaster):
         self.missing = nn.Linear(segment, width, bias=False)
         self.positions = nn.Parameter(torch.randn(-(-size.horizon // segment), width // 2))
         self.channels = nn.Parameter(torch.randn(size.targets, width // 2))
-        self.dropout = OutputDropout(dropout)
+        self.dropout = Dropout(dropout)
         self.output = nn.Linear(layer.output_size, segment * len(self.levels))
 
     def expect(self, values: Tensor, seen: Tensor, covariates: Tensor, ahead: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato.errors import SettingsError
-from ostinato.layers import LinearChainCRF, RecurrentLayer, check_rate, mask_of_lengths
+from ostinato.layers import Dropout, LinearChainCRF, RecurrentLayer, check_rate, mask_of_lengths
 from ostinato.models.word_features import WordFeatures
 
 
@@ -54,7 +54,7 @@ class Tagger(nn.Module):
                 f"{features.output_size}"
             )
         self.features = features
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.recurrent = recurrent
         self.output = nn.Linear(recurrent.output_size, label_count)
         self.crf = LinearChainCRF(label_count) if conditional_random_field else None

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ostinato.errors import SettingsError, ShapeError
 from ostinato.layers import (
+    Dropout,
     TransformerDecoder,
     TransformerEncoder,
     TransformerOptions,
@@ -108,7 +109,7 @@ class Transformer(nn.Module):
         )
         self.positions = make_positions(positions, options.size, longest)
         self.source_positions = make_positions(positions, options.size, longest)
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = Dropout(options.dropout)
         self.encoder = TransformerEncoder(options, num_layers)
         self.decoder = TransformerDecoder(options, num_layers)
         self.output = nn.Linear(options.size, vocabulary_size)

@@ -155,8 +155,8 @@ class _Emitter(RowCode):
     def _add_subtotals(self, pending: str, rows: str, last: str) -> None:
         """Every so many rows, and after the last, what they came to is added to the whole.
 
-        One long chain of additions would lose digits as the rows grow many. So the chains are short,
-        and what a total loses by rounding is added with the next subtotal (Kahan 1965).
+        One long chain of additions would lose digits as the rows grow many. So the chains are
+        short, and what a total loses by rounding is added with the next subtotal (Kahan 1965).
         """
         buffers = self.stages.buffers
         sums = [name for name in self.order if name in buffers and buffers[name].kind == "sums"]

@@ -84,7 +84,7 @@ class _Loops:
 
     def __init__(self, kernel: Kernel, left_along: Along, right_along: Along) -> None:
         self.kernel = kernel
-        self.left_along = left_along
+        self.left_along: Along = left_along
         self.right_along = right_along
         self.writer = Writer(kernel.target)
         self.stretch = stretch_of(kernel)
