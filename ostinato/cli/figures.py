@@ -42,7 +42,9 @@ def describe_figures(figures: Mapping[str, float]) -> str:
     if "length" in figures:
         told["length"] = f"mean length {figures['length']:.4g}"
     told |= {
-        name: words.format(figures[name]) for name, words in _SHARES.items() if name in figures
+        name: words.format(figures[name])
+        for name, words in _SHARES.items()
+        if figures.get(name) is not None
     }
     if figures.get("unknown_share"):
         told["unknown"] = f"{figures['unknown_share']:.2%} of the tokens unknown"

@@ -154,6 +154,8 @@ def evaluate_planning(options: EvaluateArguments) -> None:
         return
     print(f"{data or 'fixed instances'}: {describe_figures(figures)}")  # pyright: ignore[reportArgumentType]
     print(f"instances: {figures['instances']:,}")
+    if "best_from" in figures:
+        print(f"best answers: {figures['best_from']}")
     for name, words in _BESIDE.items():
         if figures.get(name) is not None:
             print(f"{words}: mean length {figures[name]:.4g}")

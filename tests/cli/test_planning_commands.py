@@ -120,6 +120,7 @@ def test_evaluate_prints_one_line_of_json(runs: Path, problem: str, measure: str
 
 def test_evaluate_shows_simple_rules_beside_a_tour(runs: Path, capsys) -> None:
     page = printed(capsys, "evaluate", str(runs / "tsp"))
+    assert "best answers: exact" in page
     assert "best known tours: mean length" in page
     assert "farthest insertion: mean length" in page
     assert "nearest neighbour: mean length" in page
@@ -149,7 +150,23 @@ def test_evaluate_reads_a_file_of_instances(runs: Path, tmp_path: Path, capsys) 
     path = tmp_path / "hulls.txt"
     path.write_text("0 0 1 0 1 1 0 1 0.5 0.4 output 1 2 3 4 1\n0 0 1 0 0 1\n")
     call = ("evaluate", str(runs / "convex-hull"), "--data", str(path), "--json")
-    assert json.loads(printed(capsys, *call))["instances"] == 2
+    figures = json.loads(printed(capsys, *call))
+    assert figures["instances"] == 2
+    assert figures["best_from"] == "as hulls.txt has them; where it has none, exact"
+
+
+def test_tours_that_a_heuristic_found_are_named_as_such(runs: Path, tmp_path: Path, capsys) -> None:
+    path = tmp_path / "tours.txt"
+    path.write_text(" ".join(f"{n} {n * n % 23}" for n in range(21)))
+    page = printed(capsys, "evaluate", str(runs / "tsp"), "--data", str(path))
+    assert "best answers: best known (fast-tsp, a heuristic, above 20 points)" in page
+
+
+def test_tours_to_learn_from_that_need_not_be_the_shortest_are_told(
+    tmp_path: Path, cache: Path, capsys
+) -> None:
+    trained("tsp", tmp_path / "run", cache, "--points", "14", "--updates", "1")
+    assert "good tours (2-opt and Or-opt, a heuristic, above 13 points)" in capsys.readouterr().err
 
 
 def test_evaluate_reads_an_instance_of_tsplib(runs: Path, real_data: Path, capsys) -> None:
@@ -159,7 +176,30 @@ def test_evaluate_reads_an_instance_of_tsplib(runs: Path, real_data: Path, capsy
     )
     assert figures["best_length"] == 7542
     assert figures["length"] > 7542
-    assert (figures["valid"], figures["points"]) == (1.0, 52)
+    assert (figures["accuracy"], figures["valid"], figures["points"]) == (0.0, 1.0, 52)
+    assert 7542 < figures["farthest_insertion_length"] < figures["nearest_neighbour_length"]
+
+
+def test_an_instance_of_tsplib_without_a_known_length_is_judged_without_it(
+    runs: Path, tmp_path: Path, capsys
+) -> None:
+    path = tmp_path / "three.tsp"
+    head = "DIMENSION : 3\nEDGE_WEIGHT_TYPE : EUC_2D\nNODE_COORD_SECTION\n"
+    path.write_text(head + "1 0 0\n2 0 3\n3 4 0\nEOF\n")
+    page = printed(capsys, "evaluate", str(runs / "tsp"), "--data", str(path))
+    assert "mean length 12, 100.0% valid" in page
+    assert "best known" not in page
+
+
+def test_points_far_away_and_of_any_size_are_planned_with_as_near_ones(
+    runs: Path, tmp_path: Path, capsys, recwarn
+) -> None:
+    run, near, far = str(runs / "convex-hull"), tmp_path / "near.csv", tmp_path / "far.csv"
+    rows = [(0, 0), (8, 1), (7, 9), (1, 6), (4, 4)]
+    near.write_text("".join(f"{x},{y}\n" for x, y in rows))
+    far.write_text("".join(f"{x * 2.0**900},{(y + 2**40) * 2.0**900}\n" for x, y in rows))
+    assert printed(capsys, "plan", run, str(far)) == printed(capsys, "plan", run, str(near))
+    assert [str(warning.message) for warning in recwarn] == []
 
 
 def test_resume_finds_that_a_run_is_of_planning(runs: Path, capsys) -> None:

@@ -93,6 +93,8 @@ def normal_form(problem: Problem, points: Points, answer: Answer) -> Answer:
 
 def signed_area(corners: Points) -> float:
     """Of a polygon with `corners` (corners, 2): positive where they go counter-clockwise."""
+    # From one of them: far from the origin the products would leave no digits for the area.
+    corners = corners - corners[:1]
     following = np.roll(corners, -1, 0)
     return float((corners[:, 0] * following[:, 1] - corners[:, 1] * following[:, 0]).sum() / 2)
 
@@ -118,6 +120,10 @@ def refuse_bad_points(problem: Problem, points: Points, places: list[str], where
             f"{where}, {places[row]}: the coordinates must be finite numbers, got "
             f"{', '.join(str(value) for value in points[row])}"
         )
+    with np.errstate(over="ignore"):
+        extent = np.ptp(points, axis=0)
+    if not np.isfinite(extent).all():
+        raise DataError(f"{where}: the points lie too far apart: their distances are no numbers")
     _, first, inverse = np.unique(points, axis=0, return_index=True, return_inverse=True)
     repeated = first[inverse.reshape(-1)] != np.arange(len(points))
     if repeated.any():

@@ -6,7 +6,7 @@ import numpy as np
 
 from ostinato.data.planning.judging import judge
 from ostinato.data.planning.labels import best_answers, how_good
-from ostinato.data.planning.problems import Answer, Points, Problem
+from ostinato.data.planning.problems import Answer, Points, Problem, to_unit_square
 from ostinato.errors import SettingsError
 from ostinato.xray.plans import Panel, draw_plans
 
@@ -31,8 +31,9 @@ def draw_beside_best(problem: Problem, points: Points, answer: Answer, picture: 
     """
     if problem.name not in _NAMES:
         raise SettingsError("--figure draws points in the plane; sorted numbers have no picture")
-    (best,) = best_answers(problem, [points])
-    figures = judge(problem, [points], [answer], [best])
+    square, _ = to_unit_square(points)
+    (best,) = best_answers(problem, [square])
+    figures = judge(problem, [square], [answer], [best])
     told = _compared(problem, figures)
     name, quality = _NAMES[problem.name], how_good(problem, len(points))
     exact = f"exact {name}" if quality == "exact" else f"{name}, {quality}"

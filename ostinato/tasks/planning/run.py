@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ostinato.data.planning.fixed_instances import instances_to_test
+from ostinato.data.planning.heuristics import farthest_insertion, nearest_neighbour
 from ostinato.data.planning.instance_file import Instance, read_instances
-from ostinato.data.planning.labels import best_answers
-from ostinato.data.planning.problems import Answer, Points, refuse_bad_points
+from ostinato.data.planning.labels import best_answers, how_good
+from ostinato.data.planning.problems import Answer, Points, refuse_bad_points, to_unit_square
 from ostinato.data.planning.tsplib import read_tsplib, rounded_length
 from ostinato.errors import SettingsError
 from ostinato.models.pointer_network import PointerNetwork
@@ -59,6 +61,7 @@ class PlanningRun(TrainedRun[PlanningSettings]):
         given = np.asarray(points, dtype=np.float64).reshape(-1, self.problem.coordinates)
         places = [f"row {row}" for row in range(len(given))]
         refuse_bad_points(self.problem, given, places, "the points given")
+        given, _ = to_unit_square(given)
         answering = Answering(samples, beam_size, seed)
         return predict(self.network, self.problem, [given], answering=answering)[0]
 
@@ -71,8 +74,8 @@ class PlanningRun(TrainedRun[PlanningSettings]):
         beam_size: int | None = None,
         convex: bool = True,
         observer: Observer | None = None,
-    ) -> dict[str, float]:
-        """The planner's figures; see `judge`.
+    ) -> dict[str, Any]:
+        """The planner's figures; see `judge`. `best_from` says what it is compared with.
 
         Args:
             data: a file of instances in the format of Vinyals 2015. None: 1,000 fixed instances.
@@ -84,19 +87,26 @@ class PlanningRun(TrainedRun[PlanningSettings]):
         """
         observer = observer or Observer()
         answering = Answering(samples, beam_size, convex=convex)
-        instances = self._fixed(points, observer) if data is None else self._read(Path(data))
-        return evaluate(
+        if data is None:
+            instances, best_from = self._fixed(points, observer)
+        else:
+            instances, best_from = self._read(Path(data))
+        figures = evaluate(
             self.network,
             self.problem,
             instances,
             answering=answering,
             progress=observer.evaluated,
         )
+        return {**figures, "best_from": best_from}
 
     def evaluate_tsplib(
         self, path: Path | str, *, samples: int | None = None, beam_size: int | None = None
     ) -> dict[str, float | None]:
-        """A tour through an instance of TSPLIB, as TSPLIB measures it, beside the best known."""
+        """A tour through an instance of TSPLIB, as TSPLIB measures it, beside the best known.
+
+        And beside two simple rules. What only the best known length tells is None without it.
+        """
         if self.problem.name != "tsp":
             raise SettingsError(f"{path} is an instance of tsp; this run plans {self.problem.name}")
         instance = read_tsplib(Path(path))
@@ -104,28 +114,41 @@ class PlanningRun(TrainedRun[PlanningSettings]):
         (tour,) = predict(self.network, self.problem, [instance.points], answering=answering)
         length, known = rounded_length(instance.points, tour), instance.length
         valid = np.array_equal(np.sort(tour), np.arange(len(instance.points)))
+        near, far = (
+            rounded_length(instance.points, rule(instance.points[None])[0])
+            for rule in (nearest_neighbour, farthest_insertion)
+        )
         return {
+            "accuracy": None if known is None else float(length <= known),
             "length": length,
-            "best_length": known,
             "optimality_gap": None if known is None else length / known - 1,
             "valid": float(valid),
             "instances": 1,
             "points": len(instance.points),
+            "best_length": known,
+            "nearest_neighbour_length": near,
+            "farthest_insertion_length": far,
         }
 
-    def _fixed(self, points: str | None, observer: Observer) -> list[Instance]:
+    def _fixed(self, points: str | None, observer: Observer) -> tuple[list[Instance], str]:
+        """The instances, and where their answers are from."""
         sizes = self.settings.sizes if points is None else sizes_of(points, self.problem)
-        return instances_to_test(
+        instances = instances_to_test(
             self.problem, sizes, cache=self.settings.cache_dir, tell=observer.noted
         )
+        return instances, how_good(self.problem, sizes[1])
 
-    def _read(self, data: Path) -> list[Instance]:
+    def _read(self, data: Path) -> tuple[list[Instance], str]:
+        """As `_fixed`, of a file; answers that it lacks are found."""
         instances = read_instances(data, self.problem)
         unanswered = [instance.points for instance in instances if instance.answer is None]
         if not unanswered:
-            return instances
+            return instances, f"as {data.name} has them"
         answers = iter(best_answers(self.problem, unanswered))
+        best_from = how_good(self.problem, max(map(len, unanswered)))
+        if len(unanswered) < len(instances):
+            best_from = f"as {data.name} has them; where it has none, {best_from}"
         return [
             Instance(points, next(answers) if answer is None else answer)
             for points, answer in instances
-        ]
+        ], best_from

@@ -13,6 +13,7 @@ from torch import nn
 from ostinato.data.planning.batches import PlanningBatch, make_batch
 from ostinato.data.planning.examples import COMPARISON, ExampleSource, draw_instances
 from ostinato.data.planning.fixed_instances import instances_to_validate
+from ostinato.data.planning.labels import how_good_in_training
 from ostinato.errors import SettingsError
 from ostinato.layers import GRU, LSTM, RNN
 from ostinato.models.attention_pointing import AttentionPointing
@@ -106,6 +107,7 @@ def train(settings: PlanningSettings, observer: Observer | None = None) -> Plann
     with take_part(settings) as (processes, device):
         model = _model(settings, device, fresh=True)
         source = prepare(settings, processes)
+        _tell_labels(settings, observer)
         _tell_pace(source, observer)  # Refuses a missing extra before a folder is made.
         folder = begin_folder(
             settings.run,
@@ -222,6 +224,13 @@ def _comparisons(settings: PlanningSettings, epoch: int) -> list[PlanningBatch]:
         make_batch(settings.kind, points[start : start + _COMPARISON_BATCH])
         for start in range(0, _COMPARISONS, _COMPARISON_BATCH)
     ]
+
+
+def _tell_labels(settings: PlanningSettings, observer: Observer) -> None:
+    """What is learned from, where that is not the exact answer."""
+    quality = how_good_in_training(settings.kind, settings.sizes[1])
+    if settings.train_with == "labels" and quality != "exact":
+        observer.noted(f"what is learned from, and validated on, are {quality}")
 
 
 def _tell_pace(source: ExampleSource, observer: Observer) -> None:

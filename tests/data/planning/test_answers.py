@@ -13,7 +13,13 @@ from ostinato.data.planning.heuristics import (
 )
 from ostinato.data.planning.labels import best_answers, training_answers
 from ostinato.data.planning.local_search import two_opt
-from ostinato.data.planning.problems import PROBLEMS, from_pointers, normal_form, to_pointers
+from ostinato.data.planning.problems import (
+    PROBLEMS,
+    from_pointers,
+    normal_form,
+    signed_area,
+    to_pointers,
+)
 from ostinato.errors import DataError
 
 CHANCE = np.random.default_rng(0)
@@ -74,6 +80,20 @@ def test_tours_are_those_of_brute_force(count: int) -> None:
     every = np.stack([tour_lengths(points, np.tile(way, (6, 1))) for way in ways])
     found = tour_lengths(points, shortest_tours(points))
     np.testing.assert_allclose(found, every.min(0))
+
+
+@pytest.mark.parametrize("name", ["convex-hull", "delaunay"])
+@pytest.mark.parametrize("place", [5e6, 1e11])
+def test_exact_answers_do_not_depend_on_the_place(name: str, place: float) -> None:
+    moved = [points + place for points in CHANCE.random((20, 12, 2))]
+    near = [points - points.min(0) for points in moved]  # the very same points: exact
+    found, expected = (best_answers(PROBLEMS[name], several) for several in (moved, near))
+    assert [one.tolist() for one in found] == [one.tolist() for one in expected]
+
+
+def test_the_area_of_a_far_polygon_is_that_of_a_near_one() -> None:
+    square = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    assert signed_area(square + 1e12) == signed_area(square) == 1.0
 
 
 def test_tours_do_not_depend_on_the_other_instances() -> None:

@@ -105,6 +105,7 @@ def test_points_are_read_with_or_without_names(tmp_path: Path) -> None:
             "line 2: a point of convex-hull has 2 coordinates and nothing else, got 3 columns",
         ),
         ("0,0\n1,1\n2,2\n", "all points lie on one line"),
+        ("-1e308,0\n1e308,0\n0,1\n", "the points lie too far apart"),
     ],
 )
 def test_bad_points_are_refused_with_reason_and_line(tmp_path: Path, rows: str, told: str) -> None:
