@@ -13,7 +13,7 @@ from itertools import count
 import torch
 from peers.turns import rounds_of
 
-from ostinato.models import rules_for
+from ostinato.models.pointing_rules import rules_to_learn
 from ostinato.tasks.planning.objectives import LabelObjective
 from ostinato.tasks.planning.settings import PlanningSettings
 from ostinato.tasks.planning.task import build, prepare
@@ -33,7 +33,7 @@ def measure(problem: str, points: str, hidden_size: int, seconds: float) -> tupl
     """Examples a second: made by one process, and trained on."""
     settings = PlanningSettings(problem=problem, points=points, hidden_size=hidden_size)
     torch.manual_seed(0)
-    objective = LabelObjective(build(settings), rules_for(problem, convex=False))
+    objective = LabelObjective(build(settings), rules_to_learn(problem))
     optimiser = torch.optim.AdamW(objective.parameters())
     epoch, numbers = prepare(settings).epoch(0), count()
     batch = epoch[next(numbers)]

@@ -101,6 +101,7 @@ def plan(arguments: list[str]) -> None:
     run = planning.load_planner(options.run, device=options.device)
     points = read_points(options.points, run.problem)
     _tell_of_other_sizes(run.settings, len(points))
+    _tell_of_overlap(run.settings, len(points))
     answer = run.plan(
         points, samples=options.samples, beam_size=options.beam_size, seed=options.seed
     )
@@ -176,6 +177,17 @@ def _tell_of_other_sizes(settings: PlanningSettings, points: int) -> None:
         print(
             f"note: this planner was trained on {trained} points, not on {points}; its answer may "
             "be far from the best",
+            file=sys.stderr,
+        )
+
+
+def _tell_of_overlap(settings: PlanningSettings, points: int) -> None:
+    """Of many points, all triangles are too many to keep them apart."""
+    from ostinato.models.pointing_rules import MOST_KEPT_APART
+
+    if settings.problem == "delaunay" and points > MOST_KEPT_APART:
+        print(
+            f"note: triangles between more than {MOST_KEPT_APART} points may overlap",
             file=sys.stderr,
         )
 

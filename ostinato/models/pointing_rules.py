@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from ostinato.errors import SettingsError
+from ostinato.models.empty_triangles import TOLERANCE, edges_across, empty_triangles
 
 END = 0
-_TOLERANCE = 1e-7
-"""Of a signed area in the unit square: below it, three points lie on a line."""
+MOST_KEPT_APART = 100
+"""Points up to which triangles are kept apart: of more, all triangles are too many to look at."""
 
 
 class PointingRules(ABC):
@@ -159,7 +160,7 @@ class Polygon(PointingRules):
         farthest = edges.square().sum(3).argmax(2)
         index = farthest[:, :, None, None].expand(-1, -1, 1, 2)
         sides = _cross(edges.gather(2, index), edges).squeeze(2)
-        return progress.open & (sides.abs().amax(2) > _TOLERANCE)
+        return progress.open & (sides.abs().amax(2) > TOLERANCE)
 
     def _second(self, progress: Outline) -> Tensor:
         """Any point after the first with another to the left of the edge towards it."""
@@ -167,7 +168,7 @@ class Polygon(PointingRules):
             return progress.open
         origin = _rows(progress.points, progress.first)
         sides = _cross(progress.points - origin, progress.points - origin)
-        return progress.open & ((sides > _TOLERANCE) & progress.open.unsqueeze(1)).any(2)
+        return progress.open & ((sides > TOLERANCE) & progress.open.unsqueeze(1)).any(2)
 
     def _next(self, progress: Outline) -> Tensor:
         if not self.convex:
@@ -181,7 +182,7 @@ class Polygon(PointingRules):
         around = _cross(last - origin, table - origin)
         ahead = _cross(to_second, table - origin)
         left = torch.minimum(torch.minimum(turns, around), ahead).squeeze(1)
-        return progress.open & (left > _TOLERANCE)
+        return progress.open & (left > TOLERANCE)
 
 
 class Triangles(NamedTuple):
@@ -199,7 +200,10 @@ class Triangles(NamedTuple):
 
 
 class Triangulation(PointingRules):
-    """Triangles i < j < k in rising order: by i, then j, then k; each once; then END."""
+    """Triangles i < j < k in rising order: by i, then j, then k; each once; then END.
+
+    They may overlap.
+    """
 
     def start(self, points: Tensor, lengths: Tensor) -> Triangles:
         batch = lengths.shape[0]
@@ -226,13 +230,7 @@ class Triangulation(PointingRules):
     def advance(self, progress: Triangles, pointers: Tensor) -> Triangles:
         fresh = pointers != END
         phase = progress.count % 3
-        corners = torch.stack(
-            [
-                torch.where(fresh & (phase == place), pointers, progress.corners[:, place])
-                for place in (0, 1)
-            ],
-            1,
-        )
+        corners = _corners_with(progress.corners, pointers, fresh, phase)
         whole = torch.cat([corners, pointers.unsqueeze(1)], 1)
         done = (fresh & (phase == 2)).unsqueeze(1)
         return Triangles(
@@ -273,20 +271,101 @@ class Triangulation(PointingRules):
         return torch.arange(progress.open.shape[1], device=progress.open.device)
 
 
-def rules_for(problem: str, *, convex: bool = True) -> PointingRules:
+class PlanarTriangles(NamedTuple):
+    """`points` (batch, points, 2); `free` (batch, points, points, points), at i, j, k: may come;
+    `corners` (batch, 2): pointers of the next triangle so far; `count` (batch,): pointers so far;
+    `ended` (batch,).
+    """
+
+    points: Tensor
+    free: Tensor
+    corners: Tensor
+    count: Tensor
+    ended: Tensor
+
+
+class PlanarTriangulation(PointingRules):
+    """As `Triangulation`, of triangles that do not overlap and hold no other point.
+
+    Two of those overlap only where their sides cross: so no side may cross an earlier one. All
+    triangles that may still come are known at every step, points^3 of them.
+    """
+
+    def start(self, points: Tensor, lengths: Tensor) -> PlanarTriangles:
+        points = points.double()
+        return PlanarTriangles(
+            points,
+            empty_triangles(points, lengths),
+            lengths.new_zeros(lengths.shape[0], 2),
+            torch.zeros_like(lengths),
+            torch.zeros_like(lengths, dtype=torch.bool),
+        )
+
+    def allowed(self, progress: PlanarTriangles) -> Tensor:
+        phase = (progress.count % 3).unsqueeze(1)
+        rows = torch.arange(len(phase), device=phase.device)
+        first, second = (progress.corners - 1).clamp_min(0).unbind(1)
+        of_first = progress.free[rows, first]
+        corners = torch.where(phase == 1, of_first.any(2), of_first[rows, second])
+        mask = torch.where(phase == 0, progress.free.any(3).any(2), corners)
+        whole = (phase.squeeze(1) == 0) & (progress.count > 0)
+        ended = progress.ended | ~mask.any(1)
+        return torch.cat([(whole | ended).unsqueeze(1), mask & ~ended.unsqueeze(1)], 1)
+
+    def advance(self, progress: PlanarTriangles, pointers: Tensor) -> PlanarTriangles:
+        fresh = pointers != END
+        phase = progress.count % 3
+        corners = _corners_with(progress.corners, pointers, fresh, phase)
+        done = fresh & (phase == 2)
+        free = progress.free
+        if bool(done.any()):
+            left = self._left_by(progress, torch.cat([corners, pointers.unsqueeze(1)], 1))
+            free = free & (left | ~done[:, None, None, None])
+        ended = progress.ended | (~fresh & (progress.count > 0))
+        return PlanarTriangles(progress.points, free, corners, progress.count + fresh, ended)
+
+    def longest(self, points: int) -> int:
+        return 3 * (2 * points - 5) + 1
+
+    def _left_by(self, progress: PlanarTriangles, triangle: Tensor) -> Tensor:
+        """What comes after `triangle` (batch, 3) in the order, and has no side across one of it."""
+        first, second, third = (triangle - 1).clamp_min(0).unbind(1)
+        across = edges_across(progress.points, first, second)
+        across |= edges_across(progress.points, second, third)
+        across |= edges_across(progress.points, first, third)
+        size = progress.points.shape[1]
+        places = torch.arange(size**3, device=triangle.device).view(size, size, size)
+        later = places > ((first * size + second) * size + third)[:, None, None, None]
+        return later & ~(across.unsqueeze(3) | across.unsqueeze(2) | across.unsqueeze(1))
+
+
+def rules_for(
+    problem: str, *, convex: bool = True, apart: bool = True, points: int = 0
+) -> PointingRules:
     """The rules of a problem.
 
     Args:
         problem: "sort", "tsp", "convex-hull" or "delaunay".
         convex: of a hull: only convex polygons; False: any distinct points, as Vinyals 2015 has it.
+        apart: of a triangulation: triangles that do not overlap; False: any.
+        points: of the largest instance; of more than `MOST_KEPT_APART`, triangles may overlap.
     """
     if problem == "convex-hull":
         return Polygon(convex=convex)
     if problem == "delaunay":
-        return Triangulation()
+        return PlanarTriangulation() if apart and points <= MOST_KEPT_APART else Triangulation()
     if problem in ("sort", "tsp"):
         return Permutation(from_first=problem == "tsp")
     raise SettingsError(f"there are no rules for the problem {problem!r}")
+
+
+def rules_to_learn(problem: str) -> PointingRules:
+    """The weaker rules under which labels are learned.
+
+    Which polygons are convex and which triangles overlap is for a planner to learn, and to be held
+    to when it answers.
+    """
+    return rules_for(problem, convex=False, apart=False)
 
 
 def allowed_along(
@@ -304,6 +383,14 @@ def real_points(points: Tensor, lengths: Tensor) -> Tensor:
     """Booleans (batch, points + 1), True at the pointers of real points; False at END."""
     numbers = torch.arange(points.shape[1] + 1, device=lengths.device)
     return (numbers > 0) & (numbers <= lengths.unsqueeze(1))
+
+
+def _corners_with(corners: Tensor, pointers: Tensor, fresh: Tensor, phase: Tensor) -> Tensor:
+    """The first two corners of the next triangle, (batch, 2), after `pointers`."""
+    return torch.stack(
+        [torch.where(fresh & (phase == place), pointers, corners[:, place]) for place in (0, 1)],
+        1,
+    )
 
 
 def _or_end(mask: Tensor, ended: Tensor) -> Tensor:

@@ -116,6 +116,16 @@ def test_evaluate_prints_one_line_of_json(runs: Path, problem: str, measure: str
     keys = {"accuracy", measure, "optimality_gap", "valid", "instances"}
     assert keys <= set(json.loads(line))
     assert json.loads(line)["instances"] == 1000
+    assert json.loads(line)["valid"] == 1.0  # though hardly trained
+
+
+def test_between_many_points_triangles_that_may_overlap_are_told(
+    runs: Path, tmp_path: Path, capsys
+) -> None:
+    path = tmp_path / "many.csv"
+    path.write_text("".join(f"{n},{n * n % 103}\n" for n in range(101)))
+    assert main(["plan", str(runs / "delaunay"), str(path)]) == 0
+    assert "triangles between more than 100 points may overlap" in capsys.readouterr().err
 
 
 def test_evaluate_shows_simple_rules_beside_a_tour(runs: Path, capsys) -> None:

@@ -8,7 +8,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ostinato.models.pointing_rules import END, PointingRules, allowed_along, rules_for
+from ostinato.data.planning.batches import make_batch
+from ostinato.data.planning.labels import training_answers
+from ostinato.data.planning.problems import PROBLEMS
+from ostinato.models.pointing_rules import (
+    END,
+    PlanarTriangulation,
+    PointingRules,
+    Triangulation,
+    allowed_along,
+    rules_for,
+)
 from ostinato.state import select
 
 
@@ -80,7 +90,8 @@ def test_hulls_are_convex_counter_clockwise_and_closed(seed: int) -> None:
 @given(st.integers(0, 10_000))
 def test_triangles_are_rising_and_each_comes_once(seed: int) -> None:
     points, lengths = drawn_points(seed)
-    for row, pointers in enumerate(answers(rules_for("delaunay"), points, lengths)):
+    rules = rules_for("delaunay", apart=False)
+    for row, pointers in enumerate(answers(rules, points, lengths)):
         triangles = [tuple(pointers[at : at + 3]) for at in range(0, len(pointers), 3)]
         assert all(i < j < k <= int(lengths[row]) for i, j, k in triangles)
         assert triangles == sorted(set(triangles))
@@ -92,11 +103,71 @@ def test_every_tour_can_be_given() -> None:
     assert found == {(1, *rest) for rest in permutations(range(2, 6))}
 
 
-def test_every_set_of_rising_triangles_can_be_given() -> None:
-    found = all_answers(rules_for("delaunay"), torch.rand(1, 5, 2), torch.tensor([4]))
+def test_every_set_of_rising_triangles_can_be_given_where_they_may_overlap() -> None:
+    found = all_answers(rules_for("delaunay", apart=False), torch.rand(1, 5, 2), torch.tensor([4]))
     triangles = list(combinations(range(1, 5), 3))
     sets = [chosen for size in (1, 2, 3) for chosen in combinations(triangles, size)]
     assert found == {tuple(k for triangle in chosen for k in triangle) for chosen in sets}
+
+
+def is_triangulation(points: np.ndarray, triangles: list[tuple[int, ...]]) -> bool:
+    """Whether none holds another point, and no two overlap: some side has them on either hand."""
+    corners = [points[np.array(triangle) - 1] for triangle in triangles]
+    full = [
+        points[np.array(sorted(set(range(1, len(points) + 1)) - set(t)), dtype=int) - 1]
+        for t in triangles
+    ]
+    empty = all(
+        are_apart(one, other[None])
+        for one, all_ in zip(corners, full, strict=True)
+        for other in all_
+    )
+    return empty and all(are_apart(*pair) for pair in combinations(corners, 2))
+
+
+def are_apart(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether a side of one of two convex shapes (corners, 2) parts them."""
+    for shape in (one, other):
+        for start, end in zip(shape, np.roll(shape, -1, 0), strict=True):
+            across = np.array([start[1] - end[1], end[0] - start[0]])
+            mine, theirs = (one - start) @ across, (other - start) @ across
+            if across.any() and (
+                mine.max() <= 1e-9 + theirs.min() or theirs.max() <= 1e-9 + mine.min()
+            ):
+                return True
+    return False
+
+
+def test_every_triangulation_without_overlap_can_be_given_and_nothing_else() -> None:
+    points = torch.rand(1, 6, 2, generator=torch.Generator().manual_seed(2))
+    found = all_answers(rules_for("delaunay"), points, torch.tensor([5]))
+    triangles = list(combinations(range(1, 6), 3))
+    sets = [chosen for size in range(1, 6) for chosen in combinations(triangles, size)]
+    real = points[0, :5].double().numpy()
+    right = [chosen for chosen in sets if is_triangulation(real, list(chosen))]
+    assert found == {tuple(k for triangle in chosen for k in triangle) for chosen in right}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_triangles_drawn_at_random_do_not_overlap(seed: int) -> None:
+    points, lengths = drawn_points(seed)
+    for row, pointers in enumerate(answers(rules_for("delaunay"), points, lengths)):
+        triangles = [tuple(pointers[at : at + 3]) for at in range(0, len(pointers), 3)]
+        assert triangles == sorted(set(triangles))
+        assert is_triangulation(points[row, : int(lengths[row])].double().numpy(), triangles)
+
+
+def test_exact_triangulations_can_be_given() -> None:
+    problem, chance = PROBLEMS["delaunay"], np.random.default_rng(0)
+    points = [chance.random((9, 2)) for _ in range(20)]
+    batch = make_batch(problem, points, training_answers(problem, points))
+    masks = allowed_along(rules_for("delaunay"), batch.inputs, batch.lengths, batch.targets)
+    assert bool(masks.gather(2, batch.targets.unsqueeze(2)).all())
+
+
+def test_between_very_many_points_triangles_may_overlap() -> None:
+    assert type(rules_for("delaunay", points=100)) is PlanarTriangulation
+    assert type(rules_for("delaunay", points=101)) is Triangulation
 
 
 def test_every_polygon_of_distinct_points_can_be_given_where_convexity_is_not_asked_for() -> None:

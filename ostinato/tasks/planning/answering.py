@@ -58,7 +58,7 @@ def find_answers(
         batch: on the planner's device.
         answering: how.
     """
-    rules = rules_for(problem.name, convex=answering.convex)
+    rules = rules_for(problem.name, convex=answering.convex, points=batch.inputs.shape[1])
     if answering.samples is not None:
         return _best_of_drawn(network, problem, rules, batch, answering)
     if answering.beam_size is not None:

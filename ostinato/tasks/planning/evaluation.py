@@ -18,7 +18,7 @@ from ostinato.data.planning.problems import (
     normal_form,
 )
 from ostinato.models.pointer_network import PointerNetwork
-from ostinato.models.pointing_rules import rules_for
+from ostinato.models.pointing_rules import rules_to_learn
 from ostinato.tasks.planning.answering import Answering, find_answers
 from ostinato.tasks.planning.objectives import LabelObjective, PlannerToBeat, move_batch
 
@@ -119,7 +119,7 @@ def _cross_entropy(
     network: PointerNetwork, problem: Problem, points: Sequence[Points], answers: Sequence[Answer]
 ) -> float:
     """Nats a pointer of the answers, as in training."""
-    objective = LabelObjective(network, rules_for(problem.name, convex=False))
+    objective = LabelObjective(network, rules_to_learn(problem.name))
     device = next(network.parameters()).device
     nats, units = 0.0, 0
     for places in _groups(points):

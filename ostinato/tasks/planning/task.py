@@ -18,7 +18,7 @@ from ostinato.errors import SettingsError
 from ostinato.layers import GRU, LSTM, RNN
 from ostinato.models.attention_pointing import AttentionPointing
 from ostinato.models.pointer_network import PointerNetwork
-from ostinato.models.pointing_rules import rules_for
+from ostinato.models.pointing_rules import rules_to_learn
 from ostinato.models.recurrent_pointing import RecurrentPointing
 from ostinato.tasks.planning.evaluation import evaluate, network_of, predict, validation
 from ostinato.tasks.planning.folder import describe, fingerprint, settings_of
@@ -208,9 +208,7 @@ def _load_initial_weights(network: PointerNetwork, run: Path, settings: Planning
 
 
 def _objective(settings: PlanningSettings, model: nn.Module) -> nn.Module:
-    # Labels are learned under the weaker rules: which polygons are convex is for the planner to
-    # learn, and to be held to when it answers.
-    rules = rules_for(settings.problem, convex=False)
+    rules = rules_to_learn(settings.problem)
     if isinstance(model, PlannerToBeat):
         return RewardObjective(model, rules, lambda epoch: _comparisons(settings, epoch))
     return LabelObjective(network_of(model), rules)
