@@ -73,6 +73,15 @@ class TranslateArguments(CheckedModel):
         ge=0,
         description="Favours longer translations (Wu 2016); 0 ranks by probability alone.",
     )
+    minimum_length: int = Field(
+        0, ge=0, description="Tokens of a translation at least, its end not counted."
+    )
+    maximum_length: int | None = Field(
+        None,
+        ge=1,
+        description="Tokens of a translation at most. None: twice the source's and ten more; in "
+        "dialogues as many as were learnt from.",
+    )
     unrepeated: int | None = Field(
         None, ge=1, description="No sequence of this many tokens twice. None: any may come again."
     )
@@ -120,7 +129,13 @@ def translate(arguments: list[str]) -> None:
     from ostinato.decoding import Beam
     from ostinato.tasks.translation import task as translation
 
-    beam = Beam(options.beam_size, options.best, options.length_penalty, 0, options.unrepeated)
+    beam = Beam(
+        options.beam_size,
+        options.best,
+        options.length_penalty,
+        options.minimum_length,
+        options.unrepeated,
+    )
     run = translation.load_translator(options.run, device=options.device)
     _refuse_alignments_of_none(run, options)
     number = 0
@@ -129,6 +144,7 @@ def translate(arguments: list[str]) -> None:
         found = run.search(
             some,
             beam=beam,
+            longest=options.maximum_length,
             alignments=options.alignments is not None,
             replace_unknown=not options.keep_unknown,
         )

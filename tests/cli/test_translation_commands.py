@@ -80,6 +80,25 @@ def test_several_translations_come_with_number_and_score(
     assert float(lines[0][1]) >= float(lines[1][1])
 
 
+def test_translations_are_as_short_and_as_long_as_asked_for(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = tmp_path / "lines.txt"
+    lines.write_text("1 May 1980\n02/03/71\n")
+
+    def lengths(*options: str) -> set[int]:
+        assert main(["translate", str(run), str(lines), *options]) == 0
+        return set(map(len, capsys.readouterr().out.splitlines()))
+
+    assert lengths("--minimum-length", "40", "--maximum-length", "40") == {40}
+    assert min(lengths("--minimum-length", "60")) >= 60  # beyond what it would have
+    assert max(lengths("--maximum-length", "3")) <= 3
+    both = ["--minimum-length", "4", "--maximum-length", "3"]
+    assert "maximum_length must be at least 4" in refused(
+        ["translate", str(run), str(lines), *both], capsys
+    )
+
+
 def test_alignments_are_written_as_pictures_and_as_data(run: Path, tmp_path: Path) -> None:
     pytest.importorskip("ostinato.xray.alignment")
     (tmp_path / "two.txt").write_text("01/02/03\n\n4 May 1980\n")

@@ -118,10 +118,21 @@ class Killer(Observer):
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-@pytest.mark.parametrize("model", ["attention", "plain"])
-def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path: Path, model: str) -> None:
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"model": "attention"},
+        {"model": "plain"},
+        {"hard_attention": True, "scheduled_sampling": 10.0},  # a baseline, a count of updates
+        {"model": "transformer", "heads": 4, "cell": "lstm", "embedding_size": 256},
+    ],
+    ids=["attention", "plain", "hard", "transformer"],
+)
+def test_a_run_that_was_stopped_ends_as_one_that_was_not(
+    tmp_path: Path, chosen: dict[str, Any]
+) -> None:
     data = write(tmp_path / "numbers.tsv", pairs(200, seed=1))
-    options = QUICK | {"data": data, "model": model, "updates": 24, "dropout": 0.2}
+    options = QUICK | {"data": data, "updates": 24, "dropout": 0.2} | chosen
     whole = train_translation(**options, run=tmp_path / "whole")
     with pytest.raises(Interrupted):
         train_translation(**options, run=tmp_path / "stopped", observer=Killer())

@@ -84,14 +84,15 @@ class TranslationRun(TrainedRun[TranslationSettings]):
         *,
         beam: Beam | None = None,
         draw: Draw | None = None,
+        longest: int | None = None,
         alignments: bool = False,
         replace_unknown: bool = True,
         observer: Observer | None = None,
     ) -> list[list[Translation]]:
         """All that `predict` tells of each line.
 
-        An answer in a dialogue may be as long as those that were learnt; a translation has a length
-        that goes with its source's.
+        Where `longest` is None an answer in a dialogue may be as long as those that were learnt; a
+        translation has a length that goes with its source's.
 
         Raises:
             SettingsError: both a beam and a draw.
@@ -103,7 +104,7 @@ class TranslationRun(TrainedRun[TranslationSettings]):
             self.codec,
             lines,
             how=draw or beam,
-            longest=None if self.settings.history is None else self.settings.longest,
+            longest=longest or (None if self.settings.history is None else self.settings.longest),
             alignments=alignments,
             replace_unknown=replace_unknown,
             progress=None if observer is None else observer.evaluated,

@@ -139,7 +139,11 @@ class _Translator:
         boundary = self.codec.target.boundary_index
         model: Any = self.model  # each kind has a memory of its own
         memory = model.encode(batch.source, batch.lengths, **batch.more())
-        limits = [self.longest or longest_translation(len(source)) for source in batch.sources]
+        shortest = self.how.minimum_length if isinstance(self.how, Beam) else 0
+        limits = [
+            self.longest or max(shortest, longest_translation(len(source)))
+            for source in batch.sources
+        ]
         first_tokens = torch.full_like(batch.lengths, boundary)
         if isinstance(self.how, Draw):
             drawn = draw_sequences(

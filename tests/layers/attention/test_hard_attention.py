@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ostinato.layers import AdditiveScore, Attention, Reinforce
+from ostinato.layers import AdditiveScore, Attention, GeneralScore, Reinforce
 from ostinato.layers.attention import HardChoice
 from ostinato.layers.attention.hard import choose_position
 
@@ -83,3 +83,20 @@ def test_without_an_effect_onward_each_choice_has_its_own_reward() -> None:
     choice = HardChoice(logits, logits * 0)
     reinforce(choice, torch.tensor([[1.0, 2.0]]), counted, onward=False).sum().backward()
     assert logits.grad.tolist() == [[-1.0, -2.0]]
+
+
+def test_where_to_look_is_learnt_from_rewards_alone() -> None:
+    """Query n is to find the key of place 4 - n; no gradient reaches the score but REINFORCE's."""
+    torch.manual_seed(0)
+    attention, reinforce = Attention(GeneralScore(5, 5), hard=True), Reinforce()
+    optimiser = torch.optim.Adam(attention.parameters(), lr=0.1)
+    asked = torch.eye(5).expand(8, 5, 5)
+    counted = torch.ones(8, 5).bool()
+    for _ in range(150):
+        attended = attention.look(asked, attention.prepare(asked, asked))
+        rewards = (attended.context * asked.flip(1)).sum(-1)
+        optimiser.zero_grad()
+        reinforce(attended.choice, rewards, counted, onward=False).sum().backward()
+        optimiser.step()
+    context, _ = attention.eval().attend(asked, attention.prepare(asked, asked))
+    assert torch.equal(context, asked.flip(1))
