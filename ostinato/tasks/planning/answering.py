@@ -26,7 +26,8 @@ class Answering:
         beam_size: keep so many unfinished answers at each step and give the likeliest of those
             that end; 1 is greedy. None: no beam.
         seed: where chance comes from.
-        convex: of hulls, only convex polygons are answers. False: any distinct points.
+        convex: of hulls, only convex polygons are answers. False: any distinct points. Triangles
+            do not overlap either way, up to `MOST_KEPT_APART` points.
 
     Raises:
         SettingsError: a value out of range, or both ways at once.
