@@ -4,9 +4,9 @@ The 29,000 captions are read as 5,000 pieces of words a language, learnt from th
 and punctuation as they stand. A bidirectional LSTM of 256 units each way reads, one of 512 writes:
 with attention (Luong's general score after the step), or from the encoder's last state alone, the
 source read from its end (Sutskever 2014). The Transformer has two blocks a side, of 256 features,
-and learns from smaller batches. All learn by AdamW with a rate that rises for 100 updates and falls to 0 as a cosine, with label
-smoothing 0.1 and dropout, and with bfloat16 products, or in 32 bits with `--precision 32` where the
-processor has no instructions for bfloat16.
+and learns from smaller batches. All learn by AdamW with a rate that rises at first and falls to 0
+as a cosine, with label smoothing 0.1 and dropout, and with bfloat16 products, or in 32 bits with
+`--precision 32` where the processor has no instructions for bfloat16.
 
     OSTINATO_DATA=FOLDER python recipes/multi30k.py attention
     OSTINATO_DATA=FOLDER python recipes/multi30k.py plain

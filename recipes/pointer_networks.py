@@ -40,8 +40,8 @@ RECIPES = {
     | {"problem": "convex-hull", "points": "5-50", "hidden-size": 512, "updates": 100_000}
     | {"workers": 4},
     "delaunay-5": LABELS
-    | {"problem": "delaunay", "points": "5", "hidden-size": 128, "updates": 3_000}
-    | {"workers": 0, "validate-every": 1000},
+    | {"problem": "delaunay", "points": "5", "hidden-size": 128, "updates": 15_000}
+    | {"workers": 0, "validate-every": 3000},
     "tsp-5": TOURS | {"points": "5", "updates": 2_000},
     "tsp-10": TOURS | {"points": "10", "updates": 4_000},
     "sort-20-40": {"problem": "sort", "points": "20-40", "model": "attention", "hidden-size": 32}
