@@ -111,16 +111,21 @@ class AttentionPointing(nn.Module):
     ) -> tuple[Tensor, FirstPointer]:
         """As `RecurrentPointing.forward`."""
         first = _first_so_far(pointers, state.first)
-        queries = _rows(read.firsts, first) + _rows(read.lasts, pointers)
+        # Rows that share a sample are read as more steps of it, so that no key is repeated.
+        samples = read.keys.shape[0]
+        may = allowed.reshape(samples, -1, allowed.shape[2])
+        queries = _rows(read.firsts, first.reshape(samples, -1))
+        queries = queries + _rows(read.lasts, pointers.reshape(samples, -1))
         seen = F.scaled_dot_product_attention(
             split_heads(queries, self.heads),
             read.glimpse_keys,
             read.glimpse_values,
-            attn_mask=allowed.unsqueeze(1),
+            attn_mask=may.unsqueeze(1),
         )
         glimpsed = self.glimpse(seen.transpose(1, 2).flatten(2))
         scores = glimpsed @ read.keys.transpose(1, 2) / math.sqrt(read.keys.shape[2])
-        return log_probabilities(clipped(scores, self.clip), allowed), FirstPointer(first[:, -1])
+        likely = log_probabilities(clipped(scores, self.clip), may)
+        return likely.view(allowed.shape), FirstPointer(first[:, -1])
 
 
 def split_heads(features: Tensor, heads: int) -> Tensor:

@@ -56,7 +56,13 @@ class PointerNetwork(nn.Module):
         self.pointing = pointing
 
     def log_likelihood(
-        self, rules: PointingRules, points: Tensor, lengths: Tensor, pointers: Tensor
+        self,
+        rules: PointingRules,
+        points: Tensor,
+        lengths: Tensor,
+        pointers: Tensor,
+        *,
+        read: Any = None,
     ) -> Tensor:
         """Log-probability of each pointer of given answers, all steps in one pass.
 
@@ -65,18 +71,19 @@ class PointerNetwork(nn.Module):
             points: (batch, points, coordinates), padded.
             lengths: integers (batch,), the real points of each sample.
             pointers: integers (batch, time), valid answers, padded with END.
+            read: the points as `pointing.read` gave them. None: they are read here.
 
         Returns:
             (batch, time); past the end of an answer 0.
         """
         allowed = allowed_along(rules, points, lengths, pointers)
         before = torch.cat([torch.full_like(pointers[:, :1], END), pointers[:, :-1]], 1)
-        read = self.pointing.read(points, lengths)
+        read = self.pointing.read(points, lengths) if read is None else read
         scores, _ = self.pointing(read, before, allowed, self.pointing.initial_state(read))
         return scores.gather(2, pointers.unsqueeze(2)).squeeze(2)
 
     def next_step_for(
-        self, rules: PointingRules, points: Tensor, lengths: Tensor
+        self, rules: PointingRules, points: Tensor, lengths: Tensor, *, read: Any = None
     ) -> tuple[Callable[[Tensor], NextStep], AnswerState]:
         """What a search takes: a next-step function for any rows, and the state before it all.
 
@@ -84,6 +91,7 @@ class PointerNetwork(nn.Module):
             rules: of the problem.
             points: (batch, points, coordinates), padded.
             lengths: integers (batch,), the real points of each sample.
+            read: as for `log_likelihood`.
 
         Returns:
             rows (rows,), the sample that each row answers -> the function (pointers (rows,),
@@ -91,20 +99,21 @@ class PointerNetwork(nn.Module):
             (batch, ...), which is the search's to reorder, while the points that were read are not.
             END goes in first, and comes out last.
         """
-        read = self.pointing.read(points, lengths)
+        read = self.pointing.read(points, lengths) if read is None else read
 
         def for_rows(rows: Tensor) -> NextStep:
-            return partial(self._step, rules, select(read, rows))
+            # All rows of a sample stand together and share what was read of it.
+            return partial(self._step, rules, select(read, rows.unique_consecutive()))
 
         return for_rows, AnswerState(
             self.pointing.initial_state(read), rules.start(points, lengths)
         )
 
     def next_step(
-        self, rules: PointingRules, points: Tensor, lengths: Tensor
+        self, rules: PointingRules, points: Tensor, lengths: Tensor, *, read: Any = None
     ) -> tuple[NextStep, AnswerState]:
         """`next_step_for` one answer to each sample: the function itself, and the state."""
-        for_rows, state = self.next_step_for(rules, points, lengths)
+        for_rows, state = self.next_step_for(rules, points, lengths, read=read)
         return for_rows(torch.arange(len(lengths), device=lengths.device)), state
 
     def _step(

@@ -77,17 +77,23 @@ class RecurrentPointing(nn.Module):
         """Log-probabilities of the pointers that come after each of `pointers`.
 
         Args:
-            read: the points, as `read` gave them.
-            pointers: integers (batch, time), those before; 0 before the first.
-            allowed: booleans (batch, time, points + 1).
-            state: before the first of `pointers`.
+            read: the points, as `read` gave them; or of fewer samples, which k rows next to each
+                other share.
+            pointers: integers (rows, time), those before; 0 before the first.
+            allowed: booleans (rows, time, points + 1).
+            state: before the first of `pointers`, as many rows.
 
         Returns:
-            (batch, time, points + 1), and the state after the last.
+            (rows, time, points + 1), and the state after the last.
         """
-        index = pointers.unsqueeze(2).expand(-1, -1, read.table.shape[2])
-        queries, state = self.decoder(read.table.gather(1, index), state)
-        return self.pointer(read.pointers, queries, allowed), state
+        # Rows that share a sample are read as more steps of it, so that no key is repeated.
+        samples, features = read.table.shape[0], read.table.shape[2]
+        index = pointers.reshape(samples, -1, 1).expand(-1, -1, features)
+        step_inputs = read.table.gather(1, index).view(*pointers.shape, features)
+        queries, state = self.decoder(step_inputs, state)
+        folded = queries.reshape(samples, -1, queries.shape[2])
+        scores = self.pointer(read.pointers, folded, allowed.reshape(*folded.shape[:2], -1))
+        return scores.view(allowed.shape), state
 
 
 def _behind(first: Tensor, rows: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from ostinato.decoding import Sampling, generate
 from ostinato.errors import TrainingError
 from ostinato.models.pointer_network import PointerNetwork
 from ostinato.models.pointing_rules import END, PointingRules
-from ostinato.state import NoState
+from ostinato.state import NoState, detach
 from ostinato.training import WindowLoss
 
 _BETTER_THAN_CHANCE = 1.645
@@ -105,14 +106,18 @@ class RewardObjective(nn.Module):
         if batch.index == 0 and batch.epoch > 0:
             self._choose_baseline(batch.epoch)
         network = self.model.network
-        drawn = answers_of(network, self.rules, batch, Sampling())
+        # Read once, with a gradient; what is drawn from it needs none.
+        read = network.pointing.read(batch.inputs, batch.lengths)
+        drawn = answers_of(network, self.rules, batch, Sampling(), read=detach(read))
         lengths = lengths_of(batch, drawn)
         if batch.epoch == 0:
             to_beat = _mean_of_equal_sizes(lengths, batch.lengths)
         else:
             greedy = answers_of(self.model.baseline, self.rules, batch, Sampling(0.0))
             to_beat = lengths_of(batch, greedy)
-        likelihood = network.log_likelihood(self.rules, batch.inputs, batch.lengths, drawn).sum(1)
+        likelihood = network.log_likelihood(
+            self.rules, batch.inputs, batch.lengths, drawn, read=read
+        ).sum(1)
         surrogate = (lengths - to_beat) * likelihood
         # The value that is told and watched is the length; the gradient is the surrogate's.
         losses = lengths + surrogate - surrogate.detach()
@@ -145,6 +150,8 @@ def answers_of(
     batch: PlanningBatch,
     sampling: Sampling,
     generator: torch.Generator | None = None,
+    *,
+    read: Any = None,
 ) -> Tensor:
     """Pointers (batch, time) of one answer to each instance, padded with END.
 
@@ -154,8 +161,9 @@ def answers_of(
         batch: on the planner's device.
         sampling: how to draw; with temperature 0 the likeliest pointer at every step.
         generator: where chance comes from. None: torch's own.
+        read: the points as the planner read them before. None: they are read here.
     """
-    step, state = network.next_step(rules, batch.inputs, batch.lengths)
+    step, state = network.next_step(rules, batch.inputs, batch.lengths, read=read)
     first = torch.full_like(batch.lengths, END)
     most = rules.longest(batch.inputs.shape[1])
     drawn = generate(step, state, first, sampling, length=most, end_index=END, generator=generator)
