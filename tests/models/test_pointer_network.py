@@ -9,6 +9,7 @@ import ostinato
 from ostinato.decoding import Sampling, generate
 from ostinato.errors import SettingsError
 from ostinato.models import AttentionPointing, PointerNetwork, RecurrentPointing, rules_for
+from ostinato.state import select
 
 END = 0
 
@@ -67,6 +68,30 @@ def test_one_batch_of_several_sizes_is_each_alone(name: str, problem: str) -> No
             pointers[row : row + 1],
         )
         torch.testing.assert_close(alone[0], scores[row], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@torch.no_grad()
+def test_rows_that_share_their_points_are_each_alone(name: str) -> None:
+    network, rules = NETWORKS[name](), rules_for("tsp")
+    points, lengths = torch.rand(2, 5, 2, dtype=torch.double), torch.tensor([5, 4])
+    rows = torch.tensor([0, 0, 0, 1, 1, 1])
+    for_rows, state = network.next_step_for(rules, points, lengths)
+    shared, alone = for_rows(rows), network.next_step(rules, points[rows], lengths[rows])
+    step, states = alone[0], [select(state, rows), alone[1]]
+    for pointers in ([0] * 6, [1] * 6, [2, 3, 4, 4, 3, 2]):
+        last = torch.tensor(pointers)
+        (found, states[0]), (expected, states[1]) = shared(last, states[0]), step(last, states[1])
+        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_points_read_before_give_the_same(name: str) -> None:
+    network, rules = NETWORKS[name](), rules_for("tsp")
+    points, lengths, pointers, scores = answered(network, "tsp")
+    read = network.pointing.read(points, lengths)
+    found = network.log_likelihood(rules, points, lengths, pointers, read=read)
+    torch.testing.assert_close(found, scores, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
