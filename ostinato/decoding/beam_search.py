@@ -153,7 +153,7 @@ class _Search:
 
     def _without_what_must_not_follow(self, scores: Tensor, allowed: Allowed | None) -> Tensor:
         """The scores (rows, vocabulary), minus infinity for all that is ruled out."""
-        step, beam = self.tokens.shape[1], self.beam
+        beam = self.beam
         if self.forbidden is None:
             self.forbidden = forbidden_mask(beam.forbidden, scores)
             _refuse_unknown_end(self.end_index, scores.shape[1])
@@ -164,16 +164,23 @@ class _Search:
         if allowed is not None:
             refused = ~_checked(allowed(self.tokens, self.state, self.rows), scores)
             mask = _either(mask, refused)
-        if self.end_index is not None:
-            last = [self.limits[sentence] == step for sentence in self.running]
-            too_early = step < beam.minimum_length
-            if too_early or any(last):
-                is_end = torch.arange(scores.shape[1], device=scores.device) == self.end_index
-                mask = _either(mask, is_end) if too_early else mask
-            if any(last):
-                rows = torch.tensor(last, device=scores.device).repeat_interleave(self.width)
-                mask = _either(mask, rows.unsqueeze(1) & ~is_end)
+        mask = self._with_end(mask, scores)
         return scores if mask is None else scores.masked_fill(mask, -math.inf)
+
+    def _with_end(self, mask: Tensor | None, scores: Tensor) -> Tensor | None:
+        """The mask with the end where it may not come yet, and all but the end where it must."""
+        step = self.tokens.shape[1]
+        last = [self.limits[sentence] == step for sentence in self.running]
+        too_early = step < self.beam.minimum_length
+        if self.end_index is None or not (too_early or any(last)):
+            return mask
+        is_end = torch.arange(scores.shape[1], device=scores.device) == self.end_index
+        if too_early:
+            mask = _either(mask, is_end)
+        if any(last):
+            rows = torch.tensor(last, device=scores.device).repeat_interleave(self.width)
+            mask = _either(mask, rows.unsqueeze(1) & ~is_end)
+        return mask
 
     def _best_continuations(self, scores: Tensor) -> list[list[_Continuation]]:
         """For each sentence, best first; with minus infinity where there are not so many.

@@ -70,23 +70,30 @@ class _Scores(torch.autograd.Function):
         ctx: Any, keys: Tensor, queries: Tensor, weight: Tensor, mask: Tensor | None
     ) -> Tensor:
         ctx.save_for_backward(keys, queries, weight, mask)
-        parts = (keys, queries, weight)
-        return tanh_sums(*(part.contiguous() for part in parts), _contiguous(mask))
+        return tanh_sums(
+            keys.contiguous(), queries.contiguous(), weight.contiguous(), _contiguous(mask)
+        )
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         keys, queries, weight, mask = ctx.saved_tensors
         if torch.is_grad_enabled():  # the gradient itself is to have one
             return _differentiable_gradients(ctx, gradients[0])
-        parts = (part.contiguous() for part in (keys, queries, weight))
-        found = tanh_sum_gradients(*parts, _contiguous(mask), gradients[0].contiguous())
+        found = tanh_sum_gradients(
+            keys.contiguous(),
+            queries.contiguous(),
+            weight.contiguous(),
+            _contiguous(mask),
+            gradients[0].contiguous(),
+        )
         return *found, None
 
 
 def _differentiable_gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-    *parts, mask = ctx.saved_tensors
-    wanted = [part for part, needed in zip(parts, ctx.needs_input_grad, strict=False) if needed]
-    scores = _by_torch(*parts, mask)
+    keys, queries, weight, mask = ctx.saved_tensors
+    given = zip((keys, queries, weight), ctx.needs_input_grad, strict=False)
+    wanted = [part for part, needed in given if needed]
+    scores = _by_torch(keys, queries, weight, mask)
     found = iter(torch.autograd.grad(scores, wanted, gradient, create_graph=True))
     return *(next(found) if needed else None for needed in ctx.needs_input_grad[:3]), None
 

@@ -42,7 +42,7 @@ def tanh_sums(keys: Tensor, queries: Tensor, weight: Tensor, mask: Tensor | None
         weight: (features,), likewise.
         mask: booleans (batch, steps, keys), contiguous, True = compute. None: all.
     """
-    shape = (*queries.shape[:2], keys.shape[1], keys.shape[2])
+    shape = _shape(keys, queries)
     scores = keys.new_empty(shape[:3])
     memory = {"keys": keys, "queries": queries, "weight": weight, "scores": scores}
     _run("forward", shape, memory, mask)
@@ -56,12 +56,16 @@ def tanh_sum_gradients(
 
     The other arguments are those of `tanh_sums`.
     """
-    shape = (*queries.shape[:2], keys.shape[1], keys.shape[2])
+    shape = _shape(keys, queries)
     into_weight = keys.new_zeros(keys.shape[0], keys.shape[2])
     into = torch.zeros_like(keys), torch.zeros_like(queries), into_weight
     memory = {"keys": keys, "queries": queries, "weight": weight, "gradient": gradient}
     _run("backward", shape, memory | dict(zip(_INTO, into, strict=True)), mask)
     return into[0], into[1], into_weight.sum(0)
+
+
+def _shape(keys: Tensor, queries: Tensor) -> Shape:
+    return queries.shape[0], queries.shape[1], keys.shape[1], keys.shape[2]
 
 
 def _run(direction: str, shape: Shape, memory: dict[str, Tensor], mask: Tensor | None) -> None:
