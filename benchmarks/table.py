@@ -19,7 +19,7 @@ from peers.records import RECORDS, Record, read
 BEGIN, END = "<!-- table: written by table.py -->", "<!-- end of table -->"
 HEAD = """| case | beside | ours | ratio | aim | at the limit | on two: ratio | aim | at the limit |
 |---|---|--:|--:|--:|--:|--:|--:|--:|"""
-ORDER = ("engine", "other_frameworks", "compilation", "generation", "memory")
+ORDER = ("engine", "other_frameworks", "compilation", "generation", "planning", "memory")
 
 
 def markdown(records: Iterable[Record]) -> str:
