@@ -22,6 +22,7 @@ memory.
 
 import argparse
 import csv
+import itertools
 import json
 import math
 import os
@@ -49,6 +50,7 @@ PEER = ROOT / ".peers/forecasting/bin/python"
 WORKER = ROOT / "benchmarks/environments/forecasting_worker.py"
 HISTORY, HORIZON, HIDDEN, BATCH, RATE, SAMPLES = 96, 24, 64, 64, 1e-3, 100
 LENGTHS = (1_000, 10_000, 100_000)
+TEN = 10  # updates that are timed together
 STRIDE = 4  # rows between two windows of the test part
 
 
@@ -90,16 +92,21 @@ def origins_of(data: DataSet) -> list[int]:
 
 
 class UpdateClock(Observer):
-    """The processor's seconds at the start of training and after every update."""
+    """The processor's seconds at the start of training and after every tenth update."""
 
     def __init__(self) -> None:
-        self.at: list[float] = []
+        self.at: list[tuple[int, float]] = []
 
     def training_started(self, updates: int, done: int) -> None:
-        self.at.append(time.process_time())
+        self.at.append((done, time.process_time()))
 
     def updated(self, update: int, record: dict[str, Any]) -> None:
-        self.at.append(time.process_time())
+        self.at.append((update, time.process_time()))
+
+    def update_seconds(self) -> list[float]:
+        """Of every ten updates in a row, the seconds of one."""
+        gaps = [(u - v, t - s) for (v, s), (u, t) in itertools.pairwise(self.at)]
+        return [seconds / count for count, seconds in gaps if count == TEN]
 
 
 class Job(NamedTuple):
@@ -145,7 +152,7 @@ def ours(model: str, job: Job) -> Result:
     began = time.process_time()
     trained = train(our_settings(model, job, table, run=run), clock)
     found: Result = {"fit_seconds": time.process_time() - began}
-    found["update_seconds"] = np.diff(clock.at).tolist()
+    found["update_seconds"] = clock.update_seconds()
     found |= our_windows(trained, job)
     return found | {"append_seconds": {n: our_append(model, job, n) for n in LENGTHS}}
 
@@ -228,6 +235,9 @@ def theirs(model: str, job: Job) -> Result:
     found = json.loads(done.stdout)
     with np.load(forecasts) as kept:
         own = errors(kept["mean"], kept["median"], job.values, np.array(request["origins"]))
+    single = found["update_seconds"]
+    tens = [single[at : at + TEN] for at in range(0, len(single) - TEN + 1, TEN)]
+    found["update_seconds"] = [sum(ten) / TEN for ten in tens]
     found["append_seconds"] = {int(key): one for key, one in found["append_seconds"].items()}
     return found | own
 
@@ -263,7 +273,7 @@ def write_table(values: np.ndarray, path: Path) -> None:
 
 
 def epoch_seconds(updates: list[float], length: int) -> float:
-    """So many updates, each as the fastest tenth of them: what a machine takes that others leave."""
+    """So many updates, each as fast as the fastest tenth of them."""
     return length * float(np.quantile(updates, 0.1))
 
 
@@ -323,7 +333,7 @@ def main() -> None:
     for name in options.sets:
         data, values = SETS[name], values_of(SETS[name])
         length = math.ceil((data.split[0] - HISTORY - HORIZON + 1) / BATCH)
-        updates = max(2, round(length * (options.epochs or data.epochs)))
+        updates = max(2 * TEN, round(length * (options.epochs or data.epochs)))
         for cell in options.cells:
             with tempfile.TemporaryDirectory() as place:
                 job = Job(data, values, cell, updates, options.rounds, options.seed, Path(place))

@@ -18,15 +18,15 @@ _SMOOTHING = {"exponential_smoothing": "exponential smoothing"}
 
 def print_figures(figures: dict[str, Any]) -> None:
     """The table of a backtest, and what there is to say of it."""
-    table = empty_table("forecast", "MSE", "MAE", "MASE", "CRPS", "coverage")
+    table = empty_table("forecast", "MSE", "MAE", "MASE", "sMAPE", "CRPS", "coverage")
     named = {words: figures[name] for name, words in (_BASELINES | _SMOOTHING).items()}
     for words, own in ({"this run": figures} | named).items():
         if own is None:
-            table.add_row(words, *["-"] * 5)
+            table.add_row(words, *["-"] * 6)
             continue
-        cells = [own[name] for name in ("mse", "mae", "mase", "crps")]
-        share = "-" if own["coverage"] is None else f"{own['coverage']:.1%}"
-        table.add_row(words, *("-" if one is None else f"{one:.4f}" for one in cells), share)
+        cells = [_cell(own[name], ".4f") for name in ("mse", "mae", "mase")]
+        cells += [_cell(own["smape"], ".2f"), _cell(own["crps"], ".4f")]
+        table.add_row(words, *cells, _cell(own["coverage"], ".1%"))
     print_table(table)
     print(
         f"{figures['windows']:,} forecasts of {figures['horizon']} steps from the test part; MSE, "
@@ -44,6 +44,10 @@ def print_figures(figures: dict[str, Any]) -> None:
             f"{own['coverage']:.1%} after; mean width {own['width_before']:.3f} before, "
             f"{own['width']:.3f} after"
         )
+
+
+def _cell(number: float | None, form: str) -> str:
+    return "-" if number is None else format(number, form)
 
 
 def print_every_window(figures: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from ostinato.cli.main import main
 from ostinato.errors import SettingsError
 from ostinato.tasks.forecasting.settings import ForecastingSettings
 from ostinato.tasks.forecasting.task import load_forecaster, resume, train
+from ostinato.training import Observer
 
 HEADER = "t,v,w,open\n"
 SMALL = {
@@ -126,7 +127,7 @@ def test_a_table_of_the_future_says_what_is_known_of_it(
 
 def test_a_backtest_tells_of_the_run_and_of_each_baseline(trained: Path, capsys) -> None:
     figures = json.loads(printed(capsys, "backtest", str(trained), "--windows", "5", "--json"))
-    names = {"mse", "mae", "mase", "crps", "coverage"}
+    names = {"mse", "mae", "mase", "smape", "crps", "coverage"}
     assert names <= figures.keys()
     assert figures["last_value"].keys() == figures["seasonal_naive"].keys() == names
     assert figures["windows"] == 5
@@ -261,3 +262,34 @@ def test_a_wrong_column_is_a_message_and_no_traceback(table: Path, capsys) -> No
     wrong = ["--data", str(table), "--horizon", "3", "--target", "vv"]
     assert main(["train", "forecasting", *wrong]) == 2
     assert "no column 'vv' (--target)" in capsys.readouterr().err
+
+
+class Notes(Observer):
+    """Keeps what a person should know."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def noted(self, text: str) -> None:
+        self.texts.append(text)
+
+
+def test_a_target_that_counts_rows_is_told_of(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    lines = [f"{name},{step},{math.sin(step):.4f}\n" for name in "ab" for step in range(60)]
+    path.write_text("name,step,value\n" + "".join(lines))
+    notes = Notes()
+    changes = {"target": (), "known": (), "series": "name", "updates": 1, "validate_every": 1}
+    made = settings(path, tmp_path / "run", **changes | {"checkpoint_every": 1})
+    train(made.model_copy(update={"time": None}), notes)
+    assert "2 targets (step, value)" in notes.texts[0]
+    assert notes.texts[1].endswith("if it counts the time, --time step")
+
+
+def test_a_column_of_words_is_refused_with_what_it_could_be(tmp_path: Path, capsys) -> None:
+    path = tmp_path / "wide.csv"
+    path.write_text("V1,V2,V3\nH1,1,2\nH2,3,4\n")
+    assert main(["train", "forecasting", "--data", str(path), "--horizon", "1"]) != 0
+    told = capsys.readouterr().err
+    assert "got 'H1'" in told
+    assert "--target" in told

@@ -4,6 +4,8 @@ MSE, MAE   of standardised values (mean and deviation of the training part, as t
            has it): MSE of the mean, MAE of the median of the paths
 MASE       mean absolute error over that of the seasonal naive forecast, one season ahead, on
            the training part (Hyndman 2006)
+sMAPE      200 |y - f| / (|y| + |f|) of the median f, in the units of the table, in per cent; 0
+           where both are 0 (Makridakis 2020, the M4 competition)
 CRPS       E|X - y| - E|X - X'| / 2 over the paths X, of standardised values (Gneiting 2007);
            of a single path it is the absolute error
 coverage   share of values between the least and the greatest quantile asked for
@@ -13,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
+_FIGURES = ("mse", "mae", "mase", "smape", "crps", "coverage")
 
 
 def crps(paths: Values, truth: Values) -> Values:
@@ -48,6 +51,17 @@ def naive_error(training: Values, season: int) -> Values:
     return np.where((count > 0) & (total > 0), total / np.maximum(count, 1), np.nan)
 
 
+def symmetric_percentage_error(forecast: Values, truth: Values) -> Values:
+    """sMAPE of each value, in per cent: from 0 to 200; NaN where the truth is.
+
+    Example:
+        >>> symmetric_percentage_error(np.array([3.0, 0.0]), np.array([1.0, 0.0])).tolist()
+        [100.0, 0.0]
+    """
+    size = np.abs(truth) + np.abs(forecast)
+    return 200 * np.abs(truth - forecast) / np.where(size == 0, 1.0, size)
+
+
 class Judge:
     """Adds forecasts up; `figures` says what came of them.
 
@@ -57,23 +71,28 @@ class Judge:
 
     def __init__(self, quantiles: tuple[float, ...]) -> None:
         self.bounds = min(quantiles), max(quantiles)
-        self.sums = np.zeros(5)
-        self.counts = np.zeros(5)
+        self.sums = np.zeros(len(_FIGURES))
+        self.counts = np.zeros(len(_FIGURES))
 
-    def add(self, paths: Values, truth: Values, naive: Values) -> None:
+    def add(
+        self, paths: Values, truth: Values, naive: Values, location: Values, scale: Values
+    ) -> None:
         """Take a forecast.
 
         Args:
             paths: (paths, horizon, targets), standardised.
             truth: (horizon, targets), standardised; NaN where nobody knows.
             naive: (targets,), the error that MASE is in, standardised; NaN where not known.
+            location, scale: (targets,), what standardised values are times and plus in units.
         """
-        error = np.abs(np.median(paths, 0) - truth)
+        median = np.median(paths, 0)
+        error = np.abs(median - truth)
         low, high = np.quantile(paths, self.bounds, axis=0)
         each = (
             (paths.mean(0) - truth) ** 2,
             error,
             error / naive,
+            symmetric_percentage_error(median * scale + location, truth * scale + location),
             crps(paths, truth),
             # A point has no interval.
             np.where(np.isnan(truth) | (len(paths) == 1), np.nan, (truth >= low) & (truth <= high)),
@@ -85,8 +104,7 @@ class Judge:
 
     def figures(self) -> dict[str, float | None]:
         """Means of all, by name; None where there was nothing to judge."""
-        names = ("mse", "mae", "mase", "crps", "coverage")
         return {
             name: float(total / count) if count else None
-            for name, total, count in zip(names, self.sums, self.counts, strict=True)
+            for name, total, count in zip(_FIGURES, self.sums, self.counts, strict=True)
         }

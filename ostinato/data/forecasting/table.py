@@ -14,6 +14,10 @@ from ostinato.errors import DataError
 
 ONLY_SERIES = ""
 """The name of a table's only series, where no column names series."""
+_NO_NUMBERS = (
+    "; if the column holds no numbers, say what it is (--time, --series, --static), or name the "
+    "columns to forecast (--target). Series stand one below the other, a row a time"
+)
 _MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
 
 
@@ -180,7 +184,13 @@ class _RowReader:
         except ValueError:
             if text.strip().lower() in _MISSING:
                 return math.nan
-            self._refuse(number, column, f"expected a number or nothing, got {text!r}")
+            first = not any(one.values for one in self.series.values())
+            self._refuse(
+                number,
+                column,
+                f"expected a number or nothing, got {text!r}"
+                + (_NO_NUMBERS if first and column in self.columns.targets else ""),
+            )
         if math.isinf(value) or abs(value) > 3e38:
             self._refuse(number, column, f"{text!r} is too large")
         return value

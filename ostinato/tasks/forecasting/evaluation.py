@@ -173,12 +173,14 @@ class _Judges:
         horizon, whole = self.settings.horizon, _known_values(series)
         naive = np.array(data.facts.naive_errors[name])
         train_end, season = data.parts[name].train_end, data.facts.season
+        scaling = data.facts.scalings[name]
+        units = scaling.location.astype(np.float64), scaling.scale.astype(np.float64)
         beside = baseline_forecasts(whole, train_end, origins, season, horizon)
         for number, row in enumerate(origins):
             truth = whole[row : row + horizon]
             made = {"": paths[number]} | {label: of(number) for label, of in beside.items()}
             for label, own in made.items():
-                self.overall[label].add(own, truth, naive)
+                self.overall[label].add(own, truth, naive, *units)
                 self.by_step[label].add(own, truth)
 
     def add_intervals(

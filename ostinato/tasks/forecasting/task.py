@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from ostinato.models.windowed_forecaster import WindowedForecaster
@@ -47,6 +48,8 @@ __all__ = [
 ]
 
 Settings = ForecastingSettings
+_MOST_NAMED = 6
+"""Targets that are told by name."""
 prepare = read_data
 evaluate = backtest
 predict = draw_paths
@@ -132,14 +135,35 @@ def train_forecasting(
 
 def _tell(data: ForecastData, observer: Observer) -> None:
     facts, series = data.facts, data.series.values()
-    steps = sum(len(one.values) for one in series)
-    cells = steps * len(facts.columns.targets)
-    missing = 1 - sum(int((one.values == one.values).sum()) for one in series) / cells
+    targets, steps = facts.columns.targets, sum(len(one.values) for one in series)
+    missing = 1 - sum(int((one.values == one.values).sum()) for one in series) / (
+        steps * len(targets)
+    )
+    of = targets[0] if len(targets) == 1 else f"{len(targets)} targets ({_listed(targets)})"
     observer.noted(
-        f"{len(data.series):,} series, {steps:,} steps of {len(facts.columns.targets)} targets, "
+        f"{len(data.series):,} series, {steps:,} steps of {of}, "
         f"{missing:.2%} missing; season {facts.season}"
         + (f"; time stamps in {facts.columns.time!r}" if facts.columns.time else "")
     )
+    counting = None if facts.columns.time else _counting(data)
+    if counting is not None:
+        observer.noted(
+            f"{counting!r} is forecast, too, and rises by 1 at every row: if it counts the time, "
+            f"--time {counting}"
+        )
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
+
+
+def _counting(data: ForecastData) -> str | None:
+    """A target that rises by 1 at every step of every series."""
+    for place, name in enumerate(data.facts.columns.targets):
+        rises = [np.diff(one.values[:, place]) for one in data.series.values()]
+        if any(len(one) for one in rises) and all((one == 1).all() for one in rises):
+            return name
+    return None
 
 
 def _train(

@@ -39,9 +39,17 @@ def test_the_seasonal_error_leaves_missing_values_out() -> None:
 def test_missing_values_are_not_judged() -> None:
     judge = Judge((0.1, 0.9))
     paths = np.array([[[0.0], [0.0]], [[2.0], [2.0]]])
-    judge.add(paths, np.array([[1.0], [np.nan]]), np.array([0.5]))
+    judge.add(paths, np.array([[1.0], [np.nan]]), np.array([0.5]), np.zeros(1), np.ones(1))
     figures = judge.figures()
     assert (figures["mse"], figures["mase"], figures["coverage"]) == (0.0, 0.0, 1.0)
+
+
+def test_smape_is_of_values_in_units() -> None:
+    judge = Judge((0.1, 0.9))
+    forecast, truth = np.array([[[1.0], [-1.0], [0.5]]]), np.array([[-1.0], [-1.0], [np.nan]])
+    # In units: 30 for 10, and 10 for 10.
+    judge.add(forecast, truth, np.ones(1), np.array([20.0]), np.array([10.0]))
+    assert judge.figures()["smape"] == (200 * 20 / 40 + 0) / 2
 
 
 def test_windows_read_nothing_past_the_training_part_and_are_drawn_again_the_same() -> None:
