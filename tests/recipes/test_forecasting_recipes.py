@@ -62,3 +62,28 @@ def test_errors_in_degrees_are_of_the_day_and_of_its_end(recipe: Load) -> None:
     forecast, truth = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0, 4.0], [0.0, 5.0]])
     found = recipe("temperature_tomorrow").errors(forecast, truth)
     assert found == {"mae": 1.5, "rmse": 1.871, "mae_after_24_hours": 1.5}
+
+
+@pytest.mark.parametrize("name", ["Hourly", "Weekly"])
+def test_settings_of_short_series_are_settings_of_forecasting(recipe: Load, name: str) -> None:
+    module = recipe("short_series")
+    chosen = module.SETTINGS | module.OF_A_SET[name]
+    made = ForecastingSettings(data=Path("a.csv"), horizon=module.HORIZONS[name], **chosen)
+    assert (made.model, made.test_fraction) == ("direct", 0.0)
+
+
+def test_short_series_are_judged_as_in_the_competition(recipe: Load) -> None:
+    module = recipe("short_series")
+    past = {"a": np.array([1.0, 3.0, 2.0]), "b": np.array([10.0, 20.0, 30.0])}
+    future = {"a": np.array([2.0, 4.0]), "b": np.array([30.0, 30.0])}
+    made = module.baselines(past, 2, 1, smoothing=False)
+    assert made["last value"]["a"].tolist() == [2, 2]
+    found = module.figures(made["last value"], past, future, 1)
+    # Of a: sMAPE (0 + 200 2 / 6) / 2 and MASE 1 / 1.5; of b: 0.
+    assert found == {"smape": round(100 / 6, 3), "mase": round(1 / 3, 3)}
+
+
+def test_short_series_stand_one_below_the_other(recipe: Load, tmp_path: Path) -> None:
+    table = tmp_path / "runs" / "long.csv"
+    recipe("short_series").write_long({"a": np.array([1.5, 2.0]), "b": np.array([3.0])}, table)
+    assert table.read_text().splitlines() == ["series,step,value", "a,0,1.5", "a,1,2", "b,0,3"]
