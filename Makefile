@@ -54,7 +54,7 @@ docs: .venv/docs ## build the documentation in docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 bench: .venv/tools ## the benchmarks, one after the other, and the table of what they compared
-	for script in $(filter-out benchmarks/table.py benchmarks/translation.py,$(wildcard benchmarks/*.py)) benchmarks/table.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	for script in $(filter-out benchmarks/table.py benchmarks/translation.py benchmarks/forecasting.py,$(wildcard benchmarks/*.py)) benchmarks/table.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 clean: ## remove what was built (runs stay)
 	rm -rf .venv .peers .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist docs/_build *.egg-info
