@@ -38,7 +38,7 @@ import numpy as np
 import torch
 
 from ostinato.tasks.forecasting.data import read_data
-from ostinato.tasks.forecasting.evaluation import paths_from
+from ostinato.tasks.forecasting.evaluation import forecasts_from, paths_from
 from ostinato.tasks.forecasting.reading import states_before
 from ostinato.tasks.forecasting.run import ForecastingRun
 from ostinato.tasks.forecasting.settings import ForecastingSettings
@@ -164,8 +164,7 @@ def our_windows(run: ForecastingRun, job: Job) -> Result:
     scaling = data.facts.scalings[""]
     origins = np.array(origins_of(job.data))
     began = time.process_time()
-    states = list(states_before(run.network, series, origins))
-    paths = paths_from(run.network, series, origins, states, run.settings, 0)
+    paths = forecasts_from(run.network, series, origins, run.settings, 0)
     mean, median = (
         found * scaling.scale + scaling.location for found in (paths.mean(1), np.median(paths, 1))
     )
@@ -173,7 +172,7 @@ def our_windows(run: ForecastingRun, job: Job) -> Result:
 
     def one() -> None:
         row = origins[:1]
-        state = list(states_before(run.network, series, row, int(row[0]) - HISTORY))
+        (state,) = states_before(run.network, series, row, int(row[0]) - HISTORY)
         paths_from(run.network, series, row, state, run.settings, 0)
 
     return {
