@@ -11,8 +11,9 @@ from ostinato.cli.evaluate import EvaluateArguments, print_json
 from ostinato.cli.forecasting_output import (
     print_every_window,
     print_figures,
+    save_forecasts,
+    save_scores,
     write_forecasts,
-    write_scores,
 )
 from ostinato.cli.parsing import RunFolder, defaults_from_config, parse
 from ostinato.cli.processes import is_first_process
@@ -169,11 +170,13 @@ def append(arguments: list[str]) -> None:
     )
     _refuse_figure(options.figure)
     run = _load(options.run, options.device)
+    if options.conformal:
+        run.shifts()  # where they cannot be had, nothing has been read yet
     if options.scores is None:
         found = run.append(options.rows, seed=options.seed)
     else:
         found, scores = run.append_scored(options.rows, seed=options.seed)
-        write_scores(scores, options.scores)
+        save_scores(scores, options.scores)
         print(f"scores: {options.scores}", file=sys.stderr)
     _tell(run, found, options)
 
@@ -272,8 +275,7 @@ def _tell(run: "ForecastingRun", found: "list[SeriesForecast]", options: Forecas
     if options.output is None:
         write_forecasts(run.settings.quantiles, found, sys.stdout)
     else:
-        with open(options.output, "w", newline="", encoding="utf-8") as file:
-            write_forecasts(run.settings.quantiles, found, file)
+        save_forecasts(run.settings.quantiles, found, options.output)
         print(f"forecast: {options.output}", file=sys.stderr)
     if options.figure is not None:
         run.draw(found, options.figure)

@@ -3,6 +3,7 @@
 import csv
 import math
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,12 +79,29 @@ def write_forecasts(
                 writer.writerow([one.series, time, target, *written])
 
 
-def write_scores(scores: "Sequence[ScoredValue]", path: Path) -> None:
-    """A row a value that was seen."""
+def save_forecasts(
+    levels: tuple[float, ...], found: "Sequence[SeriesForecast]", path: Path
+) -> None:
+    """The same table as a file; its folder is made."""
+    text = StringIO()
+    write_forecasts(levels, found, text)
+    _save(text, path)
+
+
+def save_scores(scores: "Sequence[ScoredValue]", path: Path) -> None:
+    """A file with a row a value that was seen; its folder is made."""
     names = ("series", "time", "target", "value", "expected", "tail_probability", "nats")
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(names)
-        for one in scores:
-            cells = [getattr(one, name) for name in names]
-            writer.writerow([*cells[:3], *(f"{cell:.7g}" for cell in cells[3:])])
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    for one in scores:
+        cells = [getattr(one, name) for name in names]
+        writer.writerow([*cells[:3], *(f"{cell:.7g}" for cell in cells[3:])])
+    _save(text, path)
+
+
+def _save(text: StringIO, path: Path) -> None:
+    from ostinato.checkpoint import write_text
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, text.getvalue())

@@ -40,8 +40,9 @@ def resolve_columns(
         name: of the file, for messages.
 
     Raises:
-        DataError: no such column; names the nearest. One column as two things.
+        DataError: no such column; names the nearest. One column as two things. A header of values.
     """
+    _refuse_values(header, name)
     check_header(columns, header, name)
     used = [one for one in (columns.time, columns.series) if one is not None]
     used += [*columns.targets, *columns.known, *columns.static]
@@ -55,6 +56,11 @@ def resolve_columns(
     targets = columns.targets or tuple(one for one in header if one not in others)
     if not targets:
         raise DataError(f"{name} has no column left to forecast")
+    if "" in targets:
+        raise DataError(
+            f"{name}: column {header.index('') + 1} has no name; is it a row number that another "
+            "program wrote? Name the columns to forecast with --target"
+        )
     return Columns(time, targets, columns.series, columns.known, columns.static)
 
 
@@ -80,6 +86,24 @@ def check_header(columns: Columns, header: Sequence[str], name: str) -> None:
                     f"{name} has no column {column!r} ({option}); it has {_told(header)}"
                     + nearest(column, header)
                 )
+
+
+def _refuse_values(header: Sequence[str], name: str) -> None:
+    """A row of dates and numbers names nothing; whole numbers alone may be names."""
+    there = [one for one in header if one]
+    if all(map(_is_value, there)) and not all(one.isdecimal() for one in there):
+        raise DataError(
+            f"{name}: the first row must name the columns, and it holds {_told(header)}: write "
+            "names above it"
+        )
+
+
+def _is_value(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return _is_date(text)
+    return True
 
 
 def _told(header: Sequence[str]) -> str:

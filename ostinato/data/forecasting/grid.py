@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ostinato.data.forecasting.combining import Combine
-from ostinato.data.forecasting.time_stamps import date_of, format_date
+from ostinato.data.forecasting.time_stamps import StampKind, date_of, format_date
 from ostinato.errors import SettingsError
 
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -33,6 +33,8 @@ class Grid:
         months: whether steps are calendar months.
         dated: whether time stamps are dates, not whole numbers.
         combine: how rows within one step become one; None: every time stamp is a step.
+        zoned: whether time stamps name their zone; None: it is not known.
+        longest_turn_s: no longer turn of the calendar is read; None: any is.
     """
 
     anchor: int = 0
@@ -40,6 +42,13 @@ class Grid:
     months: bool = False
     dated: bool = False
     combine: Combine | None = None
+    zoned: bool | None = None
+    longest_turn_s: float | None = None
+
+    @property
+    def kind(self) -> StampKind | None:
+        """Of its time stamps; None where it is not known."""
+        return None if self.zoned is None else StampKind(self.dated, self.zoned)
 
     def step_of(self, stamp: int) -> int | None:
         """The step of a time stamp; None where it lies between two steps, unless these combine."""
@@ -62,10 +71,20 @@ class Grid:
             anchor = self.anchor - (self.anchor - origin) % self.size
         return replace(self, anchor=anchor, combine=combine)
 
+    def spanning(self, steps: int) -> "Grid":
+        """The grid whose calendar holds the turns that so many steps go round at least once.
+
+        Of a longer turn training sees a part alone, and what comes after lies in another.
+        """
+        return replace(self, longest_turn_s=steps * self._step_s)
+
     def label(self, step: int) -> str:
-        """The time stamp of a step, as a person reads it."""
+        """The time stamp of a step, as a person reads it: with a time of day at all or at none."""
         stamp = self.stamp(step)
-        return format_date(stamp) if self.dated else str(stamp)
+        if not self.dated:
+            return str(stamp)
+        days = self.anchor % 86400 == 0 and (self.months or self.size % 86400 == 0)
+        return format_date(stamp, days=days, zoned=bool(self.zoned))
 
     @property
     def season(self) -> int:
@@ -84,8 +103,11 @@ class Grid:
         if not self.dated:
             return ()
         if self.months:
-            return (_YEAR_S,) if self.size < 12 else ()
-        return tuple(turn for turn in (86400, 604800, _YEAR_S) if self.size % turn)
+            turns = (_YEAR_S,) if self.size < 12 else ()
+        else:
+            turns = tuple(turn for turn in (86400, 604800, _YEAR_S) if self.size % turn)
+        longest = self.longest_turn_s
+        return tuple(turn for turn in turns if longest is None or turn <= longest)
 
     def calendar(self, steps: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
         """(steps, 2 for each of `turns_s`): sine and cosine of the time of day, week and year."""
@@ -98,6 +120,10 @@ class Grid:
         angles = 2 * np.pi * (stamps[:, None] / np.array(self.turns_s) % 1)
         waves = np.stack([np.sin(angles), np.cos(angles)], 2)
         return waves.reshape(len(steps), -1).astype(np.float32)
+
+    @property
+    def _step_s(self) -> float:
+        return self.size * (_YEAR_S / 12 if self.months else 1)
 
     def last_stamp(self, step: int) -> int:
         """The last time stamp that is of a step: its only one, unless rows of a step combine."""

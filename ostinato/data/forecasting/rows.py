@@ -1,6 +1,7 @@
 """The rows of a table, as text: from CSV, from TSV, from Parquet, or from standard input."""
 
 import csv
+import io
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +10,9 @@ from typing import IO, Any, NamedTuple
 
 from ostinato.data.parquet import ParquetTable, is_parquet
 from ostinato.errors import DataError
+
+_LOOKED_AT = 1 << 20
+"""Bytes that tell the encoding."""
 
 
 class Rows(NamedTuple):
@@ -34,7 +38,8 @@ def open_rows(path: Path | str) -> Iterator[Rows]:
             CSV.
 
     Raises:
-        DataError: there is none, or it has no header; while reading: a row of another width.
+        DataError: there is none, it is no text, or it has no header; while reading: a row of
+            another width, or a quote that is not closed.
         MissingExtraError: Parquet, and polars is not installed.
     """
     if is_parquet(path):
@@ -42,58 +47,100 @@ def open_rows(path: Path | str) -> Iterator[Rows]:
         yield Rows(table.name, table.columns, table.rows())
         return
     name = "standard input" if str(path) == "-" else str(path)
-    with _opened(path) as file:
+    with _opened(path, name) as file:
         tabs = str(path).lower().endswith(".tsv")
-        reader = csv.reader(file, skipinitialspace=True, delimiter="\t" if tabs else ",")
-        try:
-            header = [one.strip() for one in next(reader, [])]
-            if not any(header):
-                raise DataError(f"{name} is empty: the first row must name the columns")
-            _refuse_other_delimiter(header, name)
-            yield Rows(name, header, _numbered(reader, header, name))
-        except csv.Error as problem:
-            raise DataError(f"{name}, row {reader.line_num}: {problem}") from None
+        reader = csv.reader(
+            file, skipinitialspace=True, delimiter="\t" if tabs else ",", strict=True
+        )
+        lines = _lines(reader, name)
+        _, header = next(lines, (0, []))
+        header = [one.strip() for one in header]
+        if not any(header):
+            raise DataError(f"{name} is empty: the first row must name the columns")
+        _refuse_other_delimiter(header, name)
+        yield Rows(name, header, _numbered(lines, header, name))
 
 
-def _numbered(reader: Any, header: Sequence[str], name: str) -> Iterator[tuple[int, list[str]]]:
-    """Rows with their line numbers in the file; empty lines are passed over."""
-    for row in reader:
-        if not row:
-            continue
+def _lines(reader: Any, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Rows with the number of the line that each begins on; empty ones are passed over."""
+    first = 1
+    try:
+        for row in reader:
+            if row:
+                yield first, row
+            first = reader.line_num + 1
+    except csv.Error as problem:
+        lines = f"row {first}" if reader.line_num <= first else f"rows {first}-{reader.line_num}"
+        raise DataError(
+            f"{name}, {lines}: {problem}; a quote that opens a value must close behind it, and one "
+            'in the value is written twice ("")'
+        ) from None
+
+
+def _numbered(
+    lines: Iterator[tuple[int, list[str]]], header: Sequence[str], name: str
+) -> Iterator[tuple[int, list[str]]]:
+    for number, row in lines:
         if len(row) != len(header):
             raise DataError(
-                f"{name}, row {reader.line_num}: {len(row)} values, but the header names "
-                f"{len(header)} columns"
+                f"{name}, row {number}: {len(row)} values, but the header names {len(header)} "
+                "columns; every row needs as many, a missing value is an empty cell, and decimals "
+                "have a point"
             )
-        yield reader.line_num, row
+        yield number, row
 
 
 def _refuse_other_delimiter(header: Sequence[str], name: str) -> None:
     for mark, said in ((";", "semicolons"), ("\t", "tabs")):
         if len(header) == 1 and mark in header[0]:
             raise DataError(
-                f"{name}: the columns seem to be parted by {said}; commas are expected"
+                f"{name}: the columns seem to be parted by {said}; commas are expected, and a "
+                "point in decimals"
                 + (", or a file whose name ends in .tsv" if mark == "\t" else "")
             )
 
 
 @contextmanager
-def _opened(path: Path | str) -> Iterator[IO[str]]:
+def _opened(path: Path | str, name: str) -> Iterator[IO[str]]:
     """The file as text: UTF-8, else Latin-1, of which every byte is a character."""
     if str(path) == "-":
-        yield sys.stdin
+        with _standard_input() as file:
+            yield file
         return
-    try:
-        with open(path, "rb") as file:
-            file.read(1 << 20).decode("utf-8", errors="strict")
-        encoding = "utf-8-sig"
-    except UnicodeDecodeError as problem:
-        # A character may be cut where the piece ends.
-        encoding = "utf-8-sig" if problem.end >= (1 << 20) - 3 else "latin-1"
-    except OSError as problem:
-        raise DataError(f"{path} cannot be read: {problem.strerror}") from None
-    with open(path, encoding=encoding, newline="") as file:
+    with open(path, encoding=_encoding_of(path), newline="") as file:
         try:
             yield file
         except UnicodeDecodeError as problem:
-            raise DataError(f"{path} is neither UTF-8 nor Latin-1 throughout: {problem}") from None
+            raise DataError(f"{name} is neither UTF-8 nor Latin-1 throughout: {problem}") from None
+
+
+@contextmanager
+def _standard_input() -> Iterator[IO[str]]:
+    if sys.stdin is None:
+        raise DataError("there is nothing to read: standard input is closed")
+    file = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", newline="")
+    try:
+        yield file
+    except UnicodeDecodeError as problem:
+        raise DataError(f"standard input is no UTF-8: {problem}") from None
+    finally:
+        file.detach()  # it is not ours to close
+
+
+def _encoding_of(path: Path | str) -> str:
+    try:
+        with open(path, "rb") as file:
+            beginning = file.read(_LOOKED_AT)
+    except OSError as problem:
+        raise DataError(f"{path} cannot be read: {problem.strerror}") from None
+    if b"\0" in beginning:
+        raise DataError(
+            f"{path} is no plain text: of a spreadsheet export a CSV file in UTF-8 (UTF-16 is not "
+            "read), and unpack what is packed"
+        )
+    try:
+        beginning.decode("utf-8")
+    except UnicodeDecodeError as problem:
+        # A character may be cut where the piece ends.
+        return "utf-8-sig" if problem.end >= _LOOKED_AT - 3 else "latin-1"
+    return "utf-8-sig"

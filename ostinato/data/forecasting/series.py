@@ -1,7 +1,7 @@
 """Series on a grid of equal steps; what nobody measured is missing, and stays so."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ostinato.data.forecasting.combining import Combine, combined
 from ostinato.data.forecasting.grid import Grid, grid_of
 from ostinato.data.forecasting.table import SeriesRows, Table
+from ostinato.data.forecasting.time_stamps import dates_in_disguise
 from ostinato.errors import DataError
 
 _FIRST_STAMPS = 1000
@@ -46,11 +47,23 @@ def first_grid(table: Table, frequency: str | None, combine: Combine | None = No
         table: as read.
         frequency: a step; None: the most frequent distance.
         combine: how rows within one step become one. None: every time stamp must be a step.
+
+    Raises:
+        DataError: dates that are written as whole numbers.
+        SettingsError: as `grid_of`.
     """
     if not table.has_stamps:
         return Grid()
     longest = max(table.series.values(), key=lambda rows: len(rows.stamps))
-    grid = grid_of(longest.stamps[:_FIRST_STAMPS], dated=table.dated, frequency=frequency)
+    stamps = longest.stamps[:_FIRST_STAMPS]
+    date = None if table.dated else dates_in_disguise(stamps)
+    if date is not None:
+        raise DataError(
+            f"{table.name}, column {table.columns.time!r}: {stamps[0]} and those after it look "
+            f"like dates, and are read as whole numbers, with gaps between months: write {date}"
+        )
+    grid = grid_of(stamps, dated=table.dated, frequency=frequency)
+    grid = replace(grid, zoned=table.kind.zoned)
     return grid if combine is None else grid.combining(combine)
 
 
@@ -81,8 +94,9 @@ def _on_grid(name: str, rows: SeriesRows, table: Table, grid: Grid, start: int |
     length = int(steps[-1]) - start + 1
     if length > _MOST_MISSING * (len(steps) + 1):
         raise DataError(
-            f"{table.name}: {_called(name)} has {len(steps):,} rows over {length:,} steps of the "
-            "frequency; give the right --frequency"
+            f"{table.name}: {_called(name)} has {len(steps):,} rows over {length:,} steps, up to "
+            f"{grid.label(int(steps[-1]))}; "
+            + ("are the time stamps right?" if table.of_run else "give the right --frequency")
         )
     whole = np.full((length, numbers.shape[1]), np.nan, dtype=np.float32)
     if grid.combine is None:
@@ -98,12 +112,16 @@ def _steps(name: str, rows: SeriesRows, table: Table, grid: Grid) -> NDArray[np.
     found = [grid.step_of(stamp) for stamp in rows.stamps]
     between = next((place for place, step in enumerate(found) if step is None), None)
     if between is not None:
-        stamp = Grid(0, 1, dated=grid.dated).label(rows.stamps[between])
+        stamp = Grid(0, 1, dated=grid.dated, zoned=grid.zoned).label(rows.stamps[between])
         raise DataError(
-            f"{table.name}: {stamp} of {_called(name)} lies between two steps of the grid, whose "
-            f"steps are {grid.label(0)}, {grid.label(1)}, ...; give --frequency so fine that "
-            "every time stamp is a step, or --frequency with --combine, which makes all rows of a "
-            "step one"
+            f"{table.name}, column {table.columns.time!r}: {stamp} of {_called(name)} lies between "
+            f"two steps of the grid, whose steps are {grid.label(0)}, {grid.label(1)}, ...; "
+            + (
+                "the run was trained with these"
+                if table.of_run
+                else "give --frequency so fine that every time stamp is a step, or --frequency "
+                "with --combine, which makes all rows of a step one"
+            )
         )
     return np.array(found, dtype=np.int64)
 

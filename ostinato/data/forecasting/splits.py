@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ostinato.data.forecasting.grid import Grid
 from ostinato.data.forecasting.series import Series
+from ostinato.data.forecasting.table import Table
 from ostinato.errors import DataError
 
 
@@ -70,6 +72,58 @@ def split_by_time(
         cuts = [start + int(cut) for cut in np.cumsum(lengths)]
         parts[name] = Parts(*(min(max(cut - one.start, 0), len(one.values)) for cut in cuts))
     return parts
+
+
+def steps_of_training(series: Mapping[str, Series], parts: Mapping[str, Parts]) -> int:
+    """The steps from the first of all training parts to the last."""
+    ends = [one.start + parts[name].train_end for name, one in series.items()]
+    return max(ends) - min(one.start for one in series.values())
+
+
+def refuse_unseen(
+    table: Table, series: Mapping[str, Series], parts: Mapping[str, Parts], grid: Grid
+) -> None:
+    """Refuse what training would never see: a target of a series, a known column of all.
+
+    Raises:
+        DataError: names the column, the series, and where its first value is.
+    """
+    for name, one in series.items():
+        for place, column in enumerate(table.columns.targets):
+            there = np.flatnonzero(~np.isnan(one.values[:, place]))
+            if len(there) == 0 or there[0] >= parts[name].train_end:
+                raise DataError(_unseen(table, name, one, column, there, parts[name], grid))
+    for place, column in enumerate(table.columns.known):
+        pieces = [one.known[: parts[name].train_end, place] for name, one in series.items()]
+        if all(np.isnan(piece).all() for piece in pieces):
+            raise DataError(
+                f"{table.name}, column {column!r}: the part to train on (the earliest share of the "
+                "time) has no value of it; leave it out of --known"
+            )
+
+
+def _unseen(
+    table: Table,
+    name: str,
+    one: Series,
+    column: str,
+    there: NDArray[np.int64],
+    parts: Parts,
+    grid: Grid,
+) -> str:
+    where = f"{table.name}, column {column!r}: {_called(name)} has no value "
+    if len(there) == 0:
+        return (
+            where + "there; leave the series out"
+            if name and len(table.series) > 1
+            else where + "there; name the columns that have some with --target"
+        )
+    return (
+        f"{where}in the part to train on, which ends before "
+        f"{grid.label(one.start + parts.train_end)}; the first is at "
+        f"{grid.label(one.start + int(there[0]))}: leave it out, or set --validation-fraction and "
+        "--test-fraction lower"
+    )
 
 
 def _called(name: str) -> str:

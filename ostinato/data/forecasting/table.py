@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from ostinato.data.forecasting.columns import Columns, check_header, resolve_columns
 from ostinato.data.forecasting.rows import Rows, open_rows
-from ostinato.data.forecasting.time_stamps import parse_stamp
+from ostinato.data.forecasting.time_stamps import StampKind, kind_of, parse_stamp
 from ostinato.errors import DataError
 
 ONLY_SERIES = ""
@@ -18,7 +18,7 @@ _NO_NUMBERS = (
     "; if the column holds no numbers, say what it is (--time, --series, --static), or name the "
     "columns to forecast (--target). Series stand one below the other, a row a time"
 )
-_MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
+_MISSING = frozenset({"", "?", "na", "n/a", "#n/a", "<na>", "nan", "null", "none"})
 
 
 @dataclass
@@ -40,12 +40,26 @@ class SeriesRows:
 
 @dataclass(frozen=True)
 class Table:
-    """All series of a file, and the columns as they turned out to be."""
+    """All series of a file, and the columns as they turned out to be.
+
+    Args:
+        name: of the file.
+        columns: which is what.
+        kind: of the time stamps.
+        series: by name.
+        of_run: read by a run that has its steps already, so that no option changes them.
+    """
 
     name: str
     columns: Columns
-    dated: bool
+    kind: StampKind
     series: dict[str, SeriesRows]
+    of_run: bool = False
+
+    @property
+    def dated(self) -> bool:
+        """Whether time stamps are dates."""
+        return self.kind.dated
 
     @property
     def has_stamps(self) -> bool:
@@ -71,7 +85,7 @@ def read_table(path: Path | str, columns: Columns) -> Table:
         found = resolve_columns(columns, rows.header, first[1], rows.name)
         reader = _RowReader(rows, found, {}, {})
         reader.add(*first)
-        return reader.read()
+        return reader.read(of_run=False)
 
 
 def read_further(
@@ -79,6 +93,7 @@ def read_further(
     columns: Columns,
     static: Mapping[str, Sequence[str]],
     *,
+    kind: StampKind | None = None,
     after: Mapping[str, tuple[int, str]] | None = None,
 ) -> Table:
     """Read another table of the same kind as one that was read already.
@@ -88,10 +103,12 @@ def read_further(
         columns: as they turned out to be. Static ones may be absent; known ones may be, too, if
             there are no targets.
         static: what the static columns hold for each series.
+        kind: of the time stamps of that one. None: it is not known.
         after: for each series the time stamp that its first row must come after, and its label.
 
     Raises:
-        DataError: as `read_table`, or a static column that holds something else than before.
+        DataError: as `read_table`, a static column that holds something else than before, or
+            time stamps of another kind.
     """
     with open_rows(path) as rows:
         there = tuple(one for one in columns.static if one in rows.header)
@@ -99,7 +116,7 @@ def read_further(
         columns = replace(columns, static=there)
         check_header(columns, rows.header, rows.name)
         before = {name: [texts[place] for place in places] for name, texts in static.items()}
-        table = _RowReader(rows, columns, after or {}, before).read()
+        table = _RowReader(rows, columns, after or {}, before, kind).read(of_run=True)
         if not table.series:
             raise DataError(f"{rows.name} has no rows below its header")
         return table
@@ -114,6 +131,7 @@ class _RowReader:
         columns: Columns,
         after: Mapping[str, tuple[int, str]],
         static: Mapping[str, Sequence[str]],
+        kind: StampKind | None = None,
     ) -> None:
         self.rows, self.columns = rows, columns
         self.after, self.static_before = after, static
@@ -122,15 +140,16 @@ class _RowReader:
         self.group = None if columns.series is None else place(columns.series)
         self.wanted = [(place(one), one) for one in (*columns.targets, *columns.known)]
         self.static = [(place(one), one) for one in columns.static]
-        self.dated = False
-        self.kind_known = False
+        self.kind = kind
+        self.kind_before = kind is not None
         self.series: dict[str, SeriesRows] = {}
 
-    def read(self) -> Table:
+    def read(self, *, of_run: bool) -> Table:
         """The rest of the rows, and the table of all."""
         for number, row in self.rows.cells:
             self.add(number, row)
-        return Table(self.rows.name, self.columns, self.dated, self.series)
+        kind = self.kind or StampKind()
+        return Table(self.rows.name, self.columns, kind, self.series, of_run)
 
     def add(self, number: int, row: Sequence[str]) -> None:
         """Take one row."""
@@ -164,9 +183,7 @@ class _RowReader:
                 self.columns.time,
                 f"expected a date as 2024-05-31 13:00 or a whole number, got {text!r}",
             )
-        if self.kind_known and dated != self.dated:
-            self._refuse(number, self.columns.time, f"dates and plain numbers are mixed: {text!r}")
-        self.dated, self.kind_known = dated, True
+        self._check_kind(kind_of(text, dated), number, text)
         if before is not None and stamp <= before:
             how = "repeats the time stamp of" if stamp == before else "comes before that of"
             of = f" of series {group!r}" if group else ""
@@ -178,6 +195,18 @@ class _RowReader:
             )
         return stamp
 
+    def _check_kind(self, kind: StampKind, number: int, text: str) -> None:
+        if self.kind is None:
+            self.kind = kind
+        elif kind != self.kind:
+            whose = "those of the run" if self.kind_before else "those of the rows before"
+            self._refuse(
+                number,
+                self.columns.time,
+                f"{text!r} is not of the kind of {whose}, which are {self.kind.words}; write all "
+                "alike",
+            )
+
     def _number(self, text: str, number: int, column: str) -> float:
         try:
             value = float(text)
@@ -185,12 +214,8 @@ class _RowReader:
             if text.strip().lower() in _MISSING:
                 return math.nan
             first = not any(one.values for one in self.series.values())
-            self._refuse(
-                number,
-                column,
-                f"expected a number or nothing, got {text!r}"
-                + (_NO_NUMBERS if first and column in self.columns.targets else ""),
-            )
+            told = _NO_NUMBERS if first and column in self.columns.targets else ""
+            self._refuse(number, column, _no_number(text) + told)
         if math.isinf(value) or abs(value) > 3e38:
             self._refuse(number, column, f"{text!r} is too large")
         return value
@@ -213,3 +238,14 @@ class _RowReader:
 
     def _refuse(self, number: int, column: str | None, problem: str) -> NoReturn:
         raise DataError(f"{self.rows.name}, row {number}, column {column!r}: {problem}")
+
+
+def _no_number(text: str) -> str:
+    """What is wrong with a cell that should be a number, and what it may have been meant as."""
+    told = f"expected a number or nothing (or NA, NaN, null, ?), got {text[:60]!r}"
+    if any(mark.isdigit() for mark in text) and text.replace(",", "").replace(".", "").isdecimal():
+        return f"{told}; decimals are written with a point, thousands without a mark"
+    return (
+        f"{told}; a column that is not to be forecast is left out by naming those that are "
+        "(--target), or is said to be --time, --series or --static"
+    )

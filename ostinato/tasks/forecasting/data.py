@@ -11,10 +11,18 @@ from ostinato.data.forecasting.horizon_windows import HorizonSource
 from ostinato.data.forecasting.judging import naive_error
 from ostinato.data.forecasting.prepared import PreparedSeries, prepare_series
 from ostinato.data.forecasting.series import Series, first_grid, to_series
-from ostinato.data.forecasting.splits import Parts, Scaling, scaling_of, split_by_time
+from ostinato.data.forecasting.splits import (
+    Parts,
+    Scaling,
+    refuse_unseen,
+    scaling_of,
+    split_by_time,
+    steps_of_training,
+)
 from ostinato.data.forecasting.table import read_table
 from ostinato.data.forecasting.windows import WindowSource
 from ostinato.errors import DataError
+from ostinato.names import nearest
 from ostinato.tasks.forecasting.folder import Facts
 from ostinato.tasks.forecasting.settings import ForecastingSettings
 
@@ -54,6 +62,8 @@ def read_data(settings: ForecastingSettings) -> ForecastData:
         dated=grid.dated,
         steps=settings.split,
     )
+    refuse_unseen(table, series, parts, grid)
+    grid = grid.spanning(steps_of_training(series, parts))
     season = settings.season or grid.season
     scalings = {name: scaling_of(one, parts[name].train_end) for name, one in series.items()}
     if settings.distribution == "negative-binomial":
@@ -90,7 +100,7 @@ def prepare_all(
     if unknown:
         raise DataError(
             f"series {unknown[0]!r} was not in the table that the run was trained on, so that its "
-            "scale is not known; train with it"
+            "scale is not known; train with it" + nearest(unknown[0], [*facts.scalings])
         )
     return {
         name: prepare_series(
@@ -122,13 +132,13 @@ def window_source(
     series = [prepared[name] for name in names]
     ends = [data.parts[name].train_end for name in names]
     size, seed = settings.batch_size, settings.seed
-    if not settings.windowed:
-        return WindowSource(series, ends, size, history, seed, rank, world_size)
     if max(ends) <= settings.horizon:
         raise DataError(
-            f"the part to train on has {max(ends):,} steps, and a window needs a horizon of "
-            f"{settings.horizon} and one step before it: set --horizon lower"
+            f"the part to train on has {max(ends):,} steps, too few to learn a horizon of "
+            f"{settings.horizon:,} from: set --horizon lower, or give a longer table"
         )
+    if not settings.windowed:
+        return WindowSource(series, ends, size, history, seed, rank, world_size)
     return HorizonSource(series, ends, size, history, settings.horizon, seed, rank, world_size)
 
 

@@ -38,7 +38,7 @@ def with_future(
     after = None
     if facts.columns.time is None:
         after = {name: (one.end - 1, "") for name, one in live.items()}
-    table = read_further(path, columns, facts.static, after=after)
+    table = read_further(path, columns, facts.static, kind=facts.grid.kind, after=after)
     found = dict(live)
     for name, future in to_series(table, facts.grid).items():
         if name not in live:

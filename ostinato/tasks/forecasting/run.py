@@ -175,8 +175,9 @@ class ForecastingRun(TrainedRun[ForecastingSettings]):
         return live
 
     def _read(self, data: Path | str) -> dict[str, LiveSeries]:
-        table = read_further(data, self.facts.columns, self.facts.static)
-        if table.has_stamps and table.dated != self.facts.grid.dated:
+        facts = self.facts
+        table = read_further(data, facts.columns, facts.static, kind=facts.grid.kind)
+        if table.has_stamps and table.dated != facts.grid.dated:
             raise DataError(f"{table.name}: its time stamps are not of the kind of the run's")
         series = to_series(table, self.facts.grid)
         empty = [name for name, one in series.items() if len(one.values) == 0]
@@ -205,7 +206,9 @@ class ForecastingRun(TrainedRun[ForecastingSettings]):
             name: (grid.last_stamp(one.end - 1), f"the last row read, {grid.label(one.end - 1)}")
             for name, one in live.items()
         }
-        table = read_further(data, self.facts.columns, self.facts.static, after=after)
+        table = read_further(
+            data, self.facts.columns, self.facts.static, kind=grid.kind, after=after
+        )
         starts = {name: one.end for name, one in live.items()}
         new = to_series(table, grid, starts=starts)
 

@@ -68,7 +68,7 @@ def train(settings: ForecastingSettings, observer: Observer | None = None) -> Fo
     refuse_unusable_folder(settings.run)
     set_threads(settings.threads)
     data = read_data(settings)
-    _tell(data, observer)
+    _tell(data, settings.horizon, observer)
     with join_processes(choose_device(local_device(settings.device))) as processes:
         folder = begin_folder(
             settings.run,
@@ -133,7 +133,7 @@ def train_forecasting(
     return train(ForecastingSettings(data=Path(data), horizon=horizon, **settings), observer)
 
 
-def _tell(data: ForecastData, observer: Observer) -> None:
+def _tell(data: ForecastData, horizon: int, observer: Observer) -> None:
     facts, series = data.facts, data.series.values()
     targets, steps = facts.columns.targets, sum(len(one.values) for one in series)
     missing = 1 - sum(int((one.values == one.values).sum()) for one in series) / (
@@ -151,6 +151,13 @@ def _tell(data: ForecastData, observer: Observer) -> None:
             f"{counting!r} is forecast, too, and rises by 1 at every row: if it counts the time, "
             f"--time {counting}"
         )
+    longest = max(part.test_end - part.validation_end for part in data.parts.values())
+    if longest < horizon:
+        observer.noted(
+            f"the part to test on has {longest:,} steps, fewer than the horizon of {horizon:,}: "
+            "`ostinato backtest` will have nothing to judge by"
+        )
+
 
 
 def _listed(names: tuple[str, ...]) -> str:
