@@ -27,7 +27,10 @@ def read_lines(source: TextSource, meter: Meter) -> Iterator[str]:
 
 
 def lines_of_stdin(purpose: str = "read") -> Iterator[str]:
-    """The lines of standard input without their ends, as they come; `purpose`: what they are for.
+    """The lines of standard input without their ends, as they come; a byte order mark is no part.
+
+    Args:
+        purpose: what they are for.
 
     Raises:
         DataError: it is closed, or a line is no UTF-8.
@@ -36,9 +39,10 @@ def lines_of_stdin(purpose: str = "read") -> Iterator[str]:
         raise DataError(f"there is nothing to {purpose}: standard input is closed")
     for number, raw in enumerate(sys.stdin.buffer, start=1):
         try:
-            yield raw.decode("utf-8").rstrip("\r\n")
+            line = raw.decode("utf-8").rstrip("\r\n")
         except UnicodeDecodeError:
             raise DataError(f"standard input, line {number} is not UTF-8") from None
+        yield line.removeprefix("\ufeff") if number == 1 else line
 
 
 def _raw_lines(source: TextSource, meter: Meter) -> Iterator[bytes]:

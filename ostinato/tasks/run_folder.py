@@ -95,7 +95,7 @@ def require_run(folder: Path) -> None:
         known = [str(parent / run.name) for run in list_runs(parent)]
         if known:
             raise CheckpointError(f"{message}; there are {', '.join(known[:8])}")
-    raise CheckpointError(f"{message}; `ostinato train text` makes one")
+    raise CheckpointError(f"{message}; `ostinato train` makes one")
 
 
 def read_record(folder: Path) -> dict[str, Any]:

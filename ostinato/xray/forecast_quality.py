@@ -55,6 +55,7 @@ def plot_errors(errors: Mapping[str, Curve]) -> Any:
         beyond = " (beyond the scale)" if np.nanmin(curve) > 1.05 * top else ""
         axes.plot(steps, curve, label=name + beyond, marker=_mark(curve), markersize=4, **style)
     axes.set_ylim(0, 1.05 * top)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("steps ahead", fontsize=9)
     axes.set_ylabel("mean absolute error, standardised", fontsize=9)
     axes.legend(fontsize=8, frameon=False)

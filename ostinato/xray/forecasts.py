@@ -79,9 +79,13 @@ def _plot_fan(axes: Any, fan: Fan, quantiles: Sequence[float]) -> None:
     if fan.truth is not None:
         axes.plot(ahead[: len(fan.truth)], fan.truth, color=_TRUTH, lw=1.2, label="what came")
     axes.axvline(0.5, color="#999999", lw=0.8, ls=":")
-    axes.set_title(fan.title, fontsize=10)
+    axes.set_title(fan.title, fontsize=10, loc="left")
     axes.set_xlabel("steps from the last value read", fontsize=8)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.margins(x=0.01)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
-    axes.legend(fontsize=8, frameon=False, loc="upper left")
+    # Above the panel, where no curve can be.
+    axes.legend(
+        fontsize=8, frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=8, borderpad=0
+    )

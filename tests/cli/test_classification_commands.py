@@ -178,6 +178,30 @@ def test_evaluate_for_a_person_names_each_class_and_the_early_accuracy(
     assert "needed: " in told
 
 
+def test_columns_of_a_long_table_go_by_their_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    steps = [(sample, step) for sample in range(12) for step in range(3)]
+    rows = [f"{s},{'ab'[s % 2]},{s % 2 + t},{5 - t}" for s, t in steps]
+    other = [f"{s},{5 - t},{7 * t},{s % 2 + t}" for s, t in steps]
+    train, same, turned = (tmp_path / name for name in ("train.csv", "same.csv", "turned.csv"))
+    train.write_text("\n".join(["id,label,x,y", *rows]))
+    same.write_text("\n".join(["id,x,y", *(row[:2] + row[4:] for row in rows[:30])]))
+    turned.write_text("\n".join(["id,y,hour,x", *other[:30]]))
+    words = ["train", "classification", "--data", str(train), "--series", "id", "--updates", "2"]
+    small = ["--hidden-size", "4", "--threads", "1", "--run", str(tmp_path / "run")]
+    assert main([*words, *small]) == 0
+    capsys.readouterr()
+    printed = []
+    for file in (same, turned):
+        assert main(["predict", str(tmp_path / "run"), str(file), "--json"]) == 0
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1]
+    turned.write_text("\n".join(["id,x,yy,hour", *other]))
+    assert main(["predict", str(tmp_path / "run"), str(turned)]) == 2
+    assert "has no column 'y', which the model was trained with" in capsys.readouterr().err
+
+
 def test_resume_and_runs_know_the_task(run: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["resume", str(run), "--device", "cpu"]) == 0
     assert "ostinato predict" in capsys.readouterr().out

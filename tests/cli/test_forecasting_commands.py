@@ -1,6 +1,7 @@
 """Forecasters at the command line: train, forecast, append, backtest, go on; what is refused."""
 
 import csv
+import io
 import json
 import math
 import shutil
@@ -11,7 +12,7 @@ import torch
 
 from ostinato.checkpoint import load_checkpoint
 from ostinato.cli.main import main
-from ostinato.errors import SettingsError
+from ostinato.errors import DataError, SettingsError
 from ostinato.tasks.forecasting.settings import ForecastingSettings
 from ostinato.tasks.forecasting.task import load_forecaster, resume, train
 from ostinato.training import Observer
@@ -132,6 +133,109 @@ def test_a_backtest_tells_of_the_run_and_of_each_baseline(trained: Path, capsys)
     assert figures["last_value"].keys() == figures["seasonal_naive"].keys() == names
     assert figures["windows"] == 5
     assert "seasonal naive" in printed(capsys, "backtest", str(trained))
+
+
+def columns_of(told: str, *names: str) -> list[list[float]]:
+    found = list(csv.DictReader(told.splitlines()))
+    return [[float(row[name]) for row in found] for name in names]
+
+
+@pytest.fixture(scope="module")
+def validated(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose validation part is long enough to calibrate on."""
+    folder = tmp_path_factory.mktemp("validated") / "shop"
+    return train(settings(table, folder, validation_fraction=0.2)).folder
+
+
+def test_calibrated_quantiles_are_those_of_the_run_shifted_and_the_mean_stays(
+    validated: Path, capsys
+) -> None:
+    names = ("mean", "q0.1", "q0.5", "q0.9")
+    plain = columns_of(printed(capsys, "forecast", str(validated)), *names)
+    calibrated = columns_of(printed(capsys, "forecast", str(validated), "--conformal"), *names)
+    run = load_forecaster(validated, device="cpu")
+    shifts = run.shifts()[""] * run.facts.scalings[""].scale
+    assert calibrated[0] == plain[0]
+    moved = [
+        [one + shift for one, shift in zip(*pair, strict=True)]
+        for pair in zip(plain[1:], shifts.reshape(3, -1), strict=True)
+    ]
+    expected = list(zip(*map(sorted, zip(*moved, strict=True)), strict=True))
+    for own, wanted in zip(calibrated[1:], expected, strict=True):
+        assert own == pytest.approx(wanted, rel=1e-5)
+
+
+def test_appended_rows_are_forecast_with_calibrated_quantiles_too(
+    validated: Path, tmp_path: Path, capsys
+) -> None:
+    run, new = shutil.copytree(validated, tmp_path / "own"), tmp_path / "new.csv"
+    (run / "conformal.json").unlink(missing_ok=True)
+    new.write_text(HEADER + rows(80, 82))
+    appended = printed(capsys, "append", str(run), str(new), "--conformal")
+    assert (run / "conformal.json").is_file()
+    assert appended == printed(capsys, "forecast", str(run), "--conformal")
+    assert appended != printed(capsys, "forecast", str(run))
+
+
+def test_rows_are_not_read_where_their_forecast_cannot_be_calibrated(
+    trained: Path, tmp_path: Path, capsys
+) -> None:
+    folder, new = shutil.copytree(trained, tmp_path / "own"), tmp_path / "new.csv"
+    new.write_text(HEADER + rows(80, 82))
+    assert main(["append", str(folder), str(new), "--conformal"]) == 2
+    assert "needs 9 values of the validation part" in capsys.readouterr().err
+    assert printed(capsys, "append", str(folder), str(new)).count("\n") == 1 + 3 * 2
+
+
+def test_a_forecast_goes_to_a_file_whose_folder_is_made(
+    trained: Path, tmp_path: Path, capsys
+) -> None:
+    file = tmp_path / "new" / "forecast.csv"
+    assert printed(capsys, "forecast", str(trained), "--output", str(file)) == ""
+    assert file.read_text() == printed(capsys, "forecast", str(trained))
+    assert [one.name for one in file.parent.iterdir()] == ["forecast.csv"]
+
+
+def test_rows_of_standard_input_are_those_of_a_file(
+    run: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twin, new = shutil.copytree(run, tmp_path / "twin"), tmp_path / "new.csv"
+    new.write_text(HEADER + rows(80, 82))
+    content = io.BytesIO(new.read_bytes().replace(b"t,v", b"\xef\xbb\xbft,v"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(content))
+    piped = printed(capsys, "append", str(run), "-")
+    assert piped == printed(capsys, "append", str(twin), str(new))
+
+
+def test_standard_input_that_is_no_text_is_refused(
+    trained: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"t,v,w,open\n\x80\n")))
+    assert main(["append", str(trained), "-"]) == 2
+    assert "standard input is no UTF-8" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"horizon": 70}, "the part to train on has 56 steps, too few to learn a horizon of 70"),
+        ({"horizon": 70, "model": "direct", "samples": 100}, "too few to learn a horizon of 70"),
+    ],
+)
+def test_a_horizon_that_training_cannot_hold_is_refused(
+    table: Path, tmp_path: Path, changes: dict, message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        train(settings(table, tmp_path / "long", **changes))
+
+
+def test_a_test_part_that_holds_no_horizon_is_told_when_training_begins(
+    table: Path, tmp_path: Path, capsys
+) -> None:
+    words = ["--data", str(table), "--time", "t", "--target", "v", "--horizon", "20"]
+    small = ["--updates", "1", "--hidden-size", "4", "--samples", "4", "--threads", "1"]
+    assert main(["train", "forecasting", *words, *small, "--run", str(tmp_path / "run")]) == 0
+    assert "test on has 16 steps, fewer than the horizon of 20" in capsys.readouterr().err
 
 
 def test_pictures_are_drawn(trained: Path, tmp_path: Path, capsys) -> None:

@@ -81,7 +81,8 @@ def test_the_net_reads_calendar_known_and_static_columns_of_every_step(tmp_path:
     data = data_of(tmp_path)
     settings = ForecastingSettings(data=tmp_path / "shops.csv", **SMALL)
     prepared = data.prepared(settings)
-    assert data.facts.covariates == prepared["a"].covariates.shape[1] == 4 + 2 + 2
+    # Of the calendar the week alone: a day is a step, and 70 of them hold no year.
+    assert data.facts.covariates == prepared["a"].covariates.shape[1] == 2 + 2 + 2
     assert prepared["a"].covariates[:, -2:].tolist() == [[-1, 1]] * 100
     assert prepared["b"].covariates[:, -2:].tolist() == [[1, 1]] * 100
 

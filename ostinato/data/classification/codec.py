@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ostinato.data.classification.feature_places import places_of
 from ostinato.data.classification.samples import Samples
 from ostinato.data.classification.steps import RaggedSteps, fold_steps, join_series
 from ostinato.data.line_codec import LineCodec, learn_codec
@@ -99,14 +100,17 @@ class SeriesCodec:
             DataError: other features than in training, or missing values where it had none.
         """
         mean, deviation = np.array(self.mean, np.float32), np.array(self.deviation, np.float32)
+        places = places_of(self.features, samples.features, samples.name)
         encoded = []
         for number, series in enumerate(samples.inputs):
             assert not isinstance(series, str)
-            if series.shape[1] != len(self.features):
+            if places is None and series.shape[1] != len(self.features):
                 raise DataError(
                     f"{samples.place(number)}: a step has {series.shape[1]} numbers, and "
                     f"{len(self.features)} in training ({', '.join(self.features[:8])})"
                 )
+            if places is not None:
+                series = series[:, places]
             if self.order is not None:
                 series = self._ordered(series, samples.place(number))
             scaled = (series - mean) / deviation

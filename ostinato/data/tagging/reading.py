@@ -60,8 +60,8 @@ def sentences_of(
         yield _sentence(waiting, labelled)
 
 
-def find_file(path: Path) -> TextSource:
-    """A file that is there and not empty.
+def find_file(path: Path, holds: str = "sentence") -> TextSource:
+    """A file that is there and not empty; `holds`: what it should hold.
 
     Raises:
         DataError: it is not.
@@ -70,7 +70,7 @@ def find_file(path: Path) -> TextSource:
     if not file.is_file():
         raise DataError(f"there is no file {path} (looked in {Path.cwd()})")
     if file.stat().st_size == 0:
-        raise DataError(f"{path} is empty: it holds no sentence")
+        raise DataError(f"{path} is empty: it holds no {holds}")
     return TextSource(str(path), file)
 
 

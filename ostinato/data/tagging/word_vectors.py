@@ -50,7 +50,7 @@ def read_word_vectors(
         DataError: no such file, or a line that is no word with numbers, as many as on the first;
             names file and line.
     """
-    source = find_file(path)
+    source = find_file(path, "vector of a word")
     lines = read_lines(source, Meter(progress, [source], "reading vectors"))
     words: dict[str, NDArray[np.float32]] = {}
     left, size = others, 0

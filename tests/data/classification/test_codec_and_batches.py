@@ -1,5 +1,6 @@
 """Samples as numbers, and batches of them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,8 +63,11 @@ def test_a_value_missing_that_never_was_in_training_is_refused_with_its_place() 
 
 def test_other_features_than_in_training_are_refused() -> None:
     codec = learn_series_codec(TWO, scale=True, fold=1)
-    with pytest.raises(DataError, match="a step has 1 numbers, and 2 in training"):
+    with pytest.raises(DataError, match="has no column 'y', which the model was trained with"):
         codec.encode(series([[1]]))
+    unnamed = replace(series([[1]]), features=("dimension 1",))
+    with pytest.raises(DataError, match="a step has 1 numbers, and 2 in training"):
+        codec.encode(unnamed)
 
 
 def test_folded_steps_stand_side_by_side_and_zeros_fill_the_last() -> None:
