@@ -227,6 +227,7 @@ def test_a_horizon_that_training_cannot_hold_is_refused(
 ) -> None:
     with pytest.raises(DataError, match=message):
         train(settings(table, tmp_path / "long", **changes))
+    assert not (tmp_path / "long").exists()
 
 
 def test_a_test_part_that_holds_no_horizon_is_told_when_training_begins(

@@ -1,6 +1,7 @@
 """Only the training part is learned from; new values are scored as they come."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from ostinato.errors import DataError, SettingsError
-from ostinato.tasks.forecasting.data import ForecastData, read_data
+from ostinato.tasks.forecasting.data import ForecastData, read_again, read_data
 from ostinato.tasks.forecasting.run import ForecastingRun
 from ostinato.tasks.forecasting.settings import ForecastingSettings
 from ostinato.tasks.forecasting.task import train
@@ -152,6 +153,22 @@ def test_a_new_series_and_another_size_are_refused(run: ForecastingRun, tmp_path
     new.write_text(HEADER + f"{day(195)},a,11,1,0\n")
     with pytest.raises(DataError, match=r"row 2, column 'size': '11', but"):
         run.append(new)
+
+
+def test_a_run_reads_its_table_by_its_own_facts(run: ForecastingRun, shops: Path) -> None:
+    whole_years = replace(run.facts.grid, longest_turn_s=None)
+    facts = replace(run.facts, grid=whole_years)
+    data = read_again(run.settings, facts)
+    assert data.facts is facts
+    assert data.prepared(run.settings)["a"].covariates.shape[1] == 4 + 2 + 2
+
+
+def test_a_column_that_came_later_is_not_looked_at(tmp_path: Path) -> None:
+    first = ForecastingSettings(data=tmp_path / "few.csv", horizon=2)
+    first.data.write_text("day,v\n" + "".join(f"{day(n)},{n % 5}\n" for n in range(20)))
+    facts = read_data(first).facts
+    first.data.write_text("day,w,v\n" + "".join(f"{day(n)},x,{n % 5}\n" for n in range(20)))
+    assert read_again(first, facts).series[""].values.shape == (20, 1)
 
 
 def test_models_without_a_next_value_have_no_scores(shops: Path, tmp_path: Path) -> None:

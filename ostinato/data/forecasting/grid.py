@@ -17,6 +17,8 @@ from ostinato.errors import SettingsError
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 _WRITTEN = re.compile(r"(\d*)\s*(s|min|h|d|w|mo|y)")
 _YEAR_S = 365.2425 * 86400
+_NEARLY_WHOLE = 0.95
+"""Of a turn; the gap that is left lies between phases that were seen, as of a year of 360 days."""
 _A_MONDAY = 4 * 86400
 """1970-01-05, in seconds."""
 _SEASONS = {60: 60, 600: 144, 900: 96, 1800: 48, 3600: 24, 86400: 7, 604800: 52}
@@ -72,11 +74,11 @@ class Grid:
         return replace(self, anchor=anchor, combine=combine)
 
     def spanning(self, steps: int) -> "Grid":
-        """The grid whose calendar holds the turns that so many steps go round at least once.
+        """The grid whose calendar holds the turns that so many steps go round, or nearly.
 
         Of a longer turn training sees a part alone, and what comes after lies in another.
         """
-        return replace(self, longest_turn_s=steps * self._step_s)
+        return replace(self, longest_turn_s=steps * self._step_s / _NEARLY_WHOLE)
 
     def label(self, step: int) -> str:
         """The time stamp of a step, as a person reads it: with a time of day at all or at none."""

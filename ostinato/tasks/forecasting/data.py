@@ -1,7 +1,7 @@
 """From a table to what a forecaster trains on; the same steps for every table that comes later."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,13 +40,17 @@ class ForecastData:
         return prepare_all(self.series, self.facts, settings.horizon)
 
 
-def read_data(settings: ForecastingSettings) -> ForecastData:
+def read_data(settings: ForecastingSettings, columns: Columns | None = None) -> ForecastData:
     """Read the run's own table.
+
+    Args:
+        settings: of the run.
+        columns: as they turned out to be. None: as the settings say.
 
     Raises:
         DataError: something in the table; names file, row and column.
     """
-    columns = Columns(
+    columns = columns or Columns(
         settings.time, settings.target, settings.series, settings.known, settings.static
     )
     table = read_table(settings.data, columns)
@@ -88,6 +92,26 @@ def read_data(settings: ForecastingSettings) -> ForecastData:
     return ForecastData(facts, series, parts)
 
 
+def read_again(settings: ForecastingSettings, facts: Facts) -> ForecastData:
+    """The run's own table once more, as the run knows it: its columns, scales and calendar."""
+    return replace(read_data(settings, facts.columns), facts=facts)
+
+
+def refuse_untrainable(data: ForecastData, horizon: int) -> None:
+    """Refuse what can be read and not be learned from.
+
+    Raises:
+        DataError: no training part is longer than the horizon; a static column with too many words.
+    """
+    longest = max(part.train_end for part in data.parts.values())
+    if longest <= horizon:
+        raise DataError(
+            f"the part to train on has {longest:,} steps, too few to learn a horizon of "
+            f"{horizon:,} from: set --horizon lower, or give a longer table"
+        )
+    _ = data.facts.static_coding
+
+
 def prepare_all(
     series: Mapping[str, Series], facts: Facts, horizon: int
 ) -> dict[str, PreparedSeries]:
@@ -122,21 +146,12 @@ def window_source(
     rank: int = 0,
     world_size: int = 1,
 ) -> WindowSource | HorizonSource:
-    """What training windows are drawn from.
-
-    Raises:
-        DataError: no training part is longer than the horizon.
-    """
+    """What training windows are drawn from."""
     names = list(data.series)
     prepared = data.prepared(settings)
     series = [prepared[name] for name in names]
     ends = [data.parts[name].train_end for name in names]
     size, seed = settings.batch_size, settings.seed
-    if max(ends) <= settings.horizon:
-        raise DataError(
-            f"the part to train on has {max(ends):,} steps, too few to learn a horizon of "
-            f"{settings.horizon:,} from: set --horizon lower, or give a longer table"
-        )
     if not settings.windowed:
         return WindowSource(series, ends, size, history, seed, rank, world_size)
     return HorizonSource(series, ends, size, history, settings.horizon, seed, rank, world_size)

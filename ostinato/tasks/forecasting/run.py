@@ -10,7 +10,7 @@ from ostinato.data.forecasting.series import to_series
 from ostinato.data.forecasting.table import read_further
 from ostinato.errors import DataError
 from ostinato.tasks.forecasting.calibration import Shifts, calibrate, load_shifts, save_shifts
-from ostinato.tasks.forecasting.data import read_data
+from ostinato.tasks.forecasting.data import read_again
 from ostinato.tasks.forecasting.evaluation import backtest
 from ostinato.tasks.forecasting.every_window import judge_every_window
 from ostinato.tasks.forecasting.folder import facts_of
@@ -112,7 +112,7 @@ class ForecastingRun(TrainedRun[ForecastingSettings]):
             figures: folder for forecast.png, by-step.png and coverage.png.
             observer: hears how far it is; None: nobody does.
         """
-        data = read_data(self.settings)
+        data = read_again(self.settings, self.facts)
         told = (observer or Observer()).evaluated
         shifts = self.shifts(observer=observer) if conformal else None
         found = backtest(
@@ -139,7 +139,9 @@ class ForecastingRun(TrainedRun[ForecastingSettings]):
         shifts = load_shifts(self.folder, self._weights())
         if shifts is None:
             told = (observer or Observer()).evaluated
-            shifts = calibrate(self.network, read_data(self.settings), self.settings, told=told)
+            shifts = calibrate(
+                self.network, read_again(self.settings, self.facts), self.settings, told=told
+            )
             save_shifts(self.folder, shifts, self._weights())
         return shifts
 
@@ -158,7 +160,9 @@ class ForecastingRun(TrainedRun[ForecastingSettings]):
             observer: hears how far it is; None: nobody does.
         """
         told = (observer or Observer()).evaluated
-        return judge_every_window(self.network, read_data(self.settings), self.settings, told=told)
+        return judge_every_window(
+            self.network, read_again(self.settings, self.facts), self.settings, told=told
+        )
 
     def draw(self, forecasts: list[SeriesForecast], picture: Path) -> None:
         """Draw forecasts after their history; of many, the first four panels."""
@@ -169,7 +173,10 @@ class ForecastingRun(TrainedRun[ForecastingSettings]):
         live = load_live(self.folder, self.network, self._weights())
         if live is None:
             live = begin(
-                self.network, self.facts, read_data(self.settings).series, self.settings.horizon
+                self.network,
+                self.facts,
+                read_again(self.settings, self.facts).series,
+                self.settings.horizon,
             )
             save_live(self.folder, live, self._weights())
         return live

@@ -11,7 +11,13 @@ import numpy as np
 import torch
 
 from ostinato.models.windowed_forecaster import WindowedForecaster
-from ostinato.tasks.forecasting.data import ForecastData, read_data, window_source
+from ostinato.tasks.forecasting.data import (
+    ForecastData,
+    read_again,
+    read_data,
+    refuse_untrainable,
+    window_source,
+)
 from ostinato.tasks.forecasting.evaluation import backtest
 from ostinato.tasks.forecasting.folder import describe, facts_of, fingerprint, settings_of
 from ostinato.tasks.forecasting.live import LIVE
@@ -69,6 +75,7 @@ def train(settings: ForecastingSettings, observer: Observer | None = None) -> Fo
     set_threads(settings.threads)
     data = read_data(settings)
     _tell(data, settings.horizon, observer)
+    refuse_untrainable(data, settings.horizon)
     with join_processes(choose_device(local_device(settings.device))) as processes:
         folder = begin_folder(
             settings.run,
@@ -97,7 +104,7 @@ def resume(
     folder = Path(folder)
     settings = settings_elsewhere(settings_of(folder), device, threads, workers)
     set_threads(settings.threads)
-    data = read_data(settings)
+    data = read_again(settings, facts_of(folder))
     with join_processes(choose_device(local_device(settings.device))) as processes:
         return _train(folder, settings, data, processes, observer or Observer(), resume=True)
 
@@ -143,7 +150,11 @@ def _tell(data: ForecastData, horizon: int, observer: Observer) -> None:
     observer.noted(
         f"{len(data.series):,} series, {steps:,} steps of {of}, "
         f"{missing:.2%} missing; season {facts.season}"
-        + (f"; time stamps in {facts.columns.time!r}" if facts.columns.time else "")
+        + (
+            f"; time stamps in {facts.columns.time!r}"
+            if facts.columns.time
+            else "; no time stamps: every row is a step"
+        )
     )
     counting = None if facts.columns.time else _counting(data)
     if counting is not None:

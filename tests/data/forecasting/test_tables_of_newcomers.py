@@ -126,7 +126,9 @@ def test_steps_of_one_grid_are_all_written_alike() -> None:
 def test_turns_of_the_calendar_that_training_never_saw_whole_are_not_read() -> None:
     hourly, monthly = Grid(size=3600, dated=True), Grid(months=True, dated=True)
     day, week, year = 86400, 604800, 365.2425 * 86400
-    assert hourly.spanning(23).turns_s == ()
+    assert hourly.spanning(22).turns_s == ()
+    assert hourly.spanning(24 * 340).turns_s == (day, week)
+    assert hourly.spanning(24 * 360).turns_s == (day, week, year)
     assert hourly.spanning(24 * 8).turns_s == (day, week)
     assert hourly.spanning(24 * 366).turns_s == hourly.turns_s == (day, week, year)
     assert monthly.spanning(11).turns_s == ()
