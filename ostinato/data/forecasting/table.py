@@ -14,10 +14,7 @@ from ostinato.errors import DataError
 
 ONLY_SERIES = ""
 """The name of a table's only series, where no column names series."""
-_NO_NUMBERS = (
-    "; if the column holds no numbers, say what it is (--time, --series, --static), or name the "
-    "columns to forecast (--target). Series stand one below the other, a row a time"
-)
+_ONE_BELOW_THE_OTHER = "; several series stand one below the other, a row a time"
 _MISSING = frozenset({"", "?", "na", "n/a", "#n/a", "<na>", "nan", "null", "none"})
 
 
@@ -214,7 +211,7 @@ class _RowReader:
             if text.strip().lower() in _MISSING:
                 return math.nan
             first = not any(one.values for one in self.series.values())
-            told = _NO_NUMBERS if first and column in self.columns.targets else ""
+            told = _ONE_BELOW_THE_OTHER if first and column in self.columns.targets else ""
             self._refuse(number, column, _no_number(text) + told)
         if math.isinf(value) or abs(value) > 3e38:
             self._refuse(number, column, f"{text!r} is too large")
