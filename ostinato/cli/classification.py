@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from ostinato.tasks.classification.task import ClassificationRun, Prediction
 
 SamplesFile = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
-_TEXTS_AT_ONCE = 512
+_SAMPLES_AT_ONCE = 512
 _KEYS = ("accuracy", "balanced_accuracy", "macro_f1", "samples")
 _KEYS_OF_LABEL_SETS = ("exact_match", "micro_f1", "macro_f1", "samples")
 _TOLD_SHARES = (0.25, 0.5, 0.75, 1.0)
@@ -236,18 +235,11 @@ def _predict_live(run: "ClassificationRun", options: PredictArguments) -> None:
 
 
 def _samples(run: "ClassificationRun", options: PredictArguments) -> Iterator["Samples"]:
-    """All samples of a file; texts of standard input some at a time, as they come."""
-    from ostinato.data.classification.codec import TextCodec
-    from ostinato.data.classification.samples import Sample, collect
-    from ostinato.data.text_lines import lines_of_stdin
+    """The samples of a file or of standard input, some at a time, as they come."""
+    from ostinato.data.classification.samples import collect_pieces
 
-    streamed = options.file == STANDARD_INPUT and options.format in (None, "lines")
-    if not (streamed and isinstance(run.codec.inputs, TextCodec)):
-        yield run.read(Path(options.file), format=options.format)
-        return
-    numbered = enumerate(lines_of_stdin(), start=1)
-    while some := list(islice(numbered, _TEXTS_AT_ONCE)):
-        yield collect((Sample(line, None, f"line {n}") for n, line in some), "standard input")
+    stream = run.stream(Path(options.file), format=options.format)
+    yield from collect_pieces(stream, _SAMPLES_AT_ONCE)
 
 
 def _beside(figure: Path, what: str) -> Path:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -38,12 +39,14 @@ class LineCodec:
 
     def encode(self, lines: Sequence[str]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """The tokens of all lines one after the other, and how many belong to each."""
-        flat, counts = [], []
+        flat, counts = zip(*self.encode_some(lines), strict=True)
+        return np.concatenate(flat), np.concatenate(counts)
+
+    def encode_some(self, lines: Iterable[str]) -> Iterator[tuple[NDArray[Any], NDArray[np.int64]]]:
+        """As `encode`, for some thousand lines at a time."""
         for batch in _batches(lines):
             tokens, lengths = self.tokeniser.encode_documents(_begun(batch, self.tokeniser.kind))
-            flat.append(tokens)
-            counts.append(lengths)
-        return np.concatenate(flat), np.concatenate(counts).astype(np.int64)
+            yield tokens, lengths.astype(np.int64)
 
     def decode(self, tokens: Iterable[int]) -> str:
         """The line of these tokens."""
@@ -63,15 +66,16 @@ class LineCodec:
         return [self.tokeniser.decode([token]) for token in tokens]
 
 
-def learn_codec(settings: TokeniserSettings, lines: Sequence[str]) -> LineCodec:
+def learn_codec(settings: TokeniserSettings, lines: Iterable[str]) -> LineCodec:
     """The codec of these lines."""
     batches = (_begun(batch, settings.kind) for batch in _batches(lines))
     return LineCodec(settings.learn(batches))
 
 
-def _batches(lines: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(lines), _LINES_AT_ONCE):
-        yield lines[start : start + _LINES_AT_ONCE]
+def _batches(lines: Iterable[str]) -> Iterator[Sequence[str]]:
+    left = iter(lines)
+    while some := list(islice(left, _LINES_AT_ONCE)):
+        yield some
 
 
 def _begun(lines: Sequence[str], kind: str) -> list[str]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ostinato.data.copied_tokens import copied_tokens, with_copied
 from ostinato.data.line_codec import LineCodec
 from ostinato.data.pair_reading import Pairs
+from ostinato.data.rows_on_disk import Rows, padded_rows, share_of
 from ostinato.errors import DataError
 
 
@@ -68,12 +69,12 @@ class RaggedTokens:
     """Sentences of different lengths in one array.
 
     Attributes:
-        tokens: all, one sentence after the other.
+        tokens: all, one sentence after the other; on disk where they are many.
         starts: where each begins.
         lengths: how many tokens each has.
     """
 
-    tokens: NDArray[Any]
+    tokens: Rows
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
 
@@ -87,11 +88,8 @@ class RaggedTokens:
 
     def padded(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """These sentences as (batch, time), 0 behind each; and where they are real."""
-        lengths = self.lengths[numbers, None]
-        places = np.arange(lengths.max())
-        real = places < lengths
-        tokens = self.tokens[np.where(real, self.starts[numbers, None] + places, 0)]
-        return np.where(real, tokens, 0).astype(np.int64), real
+        tokens, real = padded_rows(self.tokens, self.starts[numbers], self.lengths[numbers])
+        return tokens.astype(np.int64), real
 
 
 def encode_pairs(pairs: Pairs, codec: PairCodec, longest: int | None) -> PairPart:
@@ -136,6 +134,6 @@ def _ragged(tokens: NDArray[Any], lengths: NDArray[np.int64]) -> RaggedTokens:
     return RaggedTokens(tokens, np.cumsum(lengths) - lengths, lengths)
 
 
-def _unknown_share(tokens: NDArray[Any], codec: LineCodec) -> float:
+def _unknown_share(tokens: Rows, codec: LineCodec) -> float:
     unknown = codec.tokeniser.unknown_index
-    return 0.0 if unknown is None else float(np.mean(tokens == unknown))
+    return 0.0 if unknown is None else share_of(tokens, unknown)

@@ -25,14 +25,16 @@ class ParquetTable:
 
     Args:
         path: of the file.
+        separator: joins what a list of texts holds. None: lists are refused.
 
     Raises:
         DataError: there is no such file, or it is no Parquet.
         MissingExtraError: polars is not installed.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, separator: str | None = None) -> None:
         polars = _polars()
+        self._separator = separator
         if not Path(path).is_file():
             raise DataError(f"there is no file {path} (looked in {Path.cwd()})")
         self.name = str(path)
@@ -53,18 +55,42 @@ class ParquetTable:
             columns: which; None: all.
 
         Raises:
-            DataError: a column of lists or of other things that are no text.
+            DataError: a column of lists or of other things that are no text; a text in a list that
+                holds the separator.
         """
         polars = _polars()
         names = self.columns if columns is None else columns
-        wanted = [_as_text(polars, self.name, name, self._types[name]) for name in names]
+        wanted = [self._as_text(polars, name) for name in names]
+        lists = [place for place, name in enumerate(names) if self._is_list(polars, name)]
         lazy = polars.scan_parquet(self.name)
         for first in itertools.count(0, _ROWS_AT_ONCE):
             piece = lazy.slice(first, _ROWS_AT_ONCE).select(wanted).collect()
             for number, row in enumerate(piece.iter_rows(), start=first + 1):
-                yield number, list(row)
+                cells = list(row)
+                for place in lists:
+                    cells[place] = self._joined(cells[place], names[place], number)
+                yield number, cells
             if piece.height < _ROWS_AT_ONCE:
                 return
+
+    def _is_list(self, polars: Any, name: str) -> bool:
+        return self._separator is not None and self._types[name] == polars.List(polars.String)
+
+    def _as_text(self, polars: Any, name: str) -> Any:
+        if self._is_list(polars, name):
+            return polars.col(name).fill_null([])
+        return _as_text(polars, self.name, name, self._types[name])
+
+    def _joined(self, cell: list[str | None], column: str, number: int) -> str:
+        assert self._separator is not None
+        for one in cell:
+            if one is None or self._separator in one:
+                what = "nothing" if one is None else f"{one!r}"
+                raise DataError(
+                    f"{self.name}, row {number}, column {column!r}: the list holds {what}, and "
+                    f"texts without the separator {self._separator!r} are expected"
+                )
+        return self._separator.join(map(str, cell))
 
 
 def _as_text(polars: Any, file: str, name: str, kind: Any) -> Any:

@@ -104,7 +104,7 @@ class SampleBatches(Dataset[SampleWindow]):
 
 def _window(part: SamplePart, rows: NDArray[np.int64]) -> SampleWindow:
     inputs, _ = part.inputs.padded(rows)
-    places = "; ".join(part.places[row] for row in rows[:_TOLD])
+    places = "; ".join(part.places[int(row)] for row in rows[:_TOLD])
     more = f" and {len(rows) - _TOLD} more" if len(rows) > _TOLD else ""
     return SampleWindow(
         inputs=torch.from_numpy(inputs),

@@ -2,25 +2,29 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ostinato.data.classification.feature_places import places_of
 from ostinato.data.classification.samples import Samples
-from ostinato.data.classification.steps import RaggedSteps, fold_steps, join_series
+from ostinato.data.classification.steps import RaggedSteps, fold_steps
 from ostinato.data.line_codec import LineCodec, learn_codec
+from ostinato.data.long_lists import Runs
 from ostinato.data.pair_part import RaggedTokens
+from ostinato.data.rows_on_disk import RowsWriter
 from ostinato.data.tagging.running_text import words_of
 from ostinato.data.tokenisers import TokeniserSettings, load_tokeniser
 from ostinato.errors import DataError
 from ostinato.names import nearest
 
 CLASSES = "classes.json"
+_SAMPLES_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -48,11 +52,16 @@ class TextCodec:
         Raises:
             DataError: a text without a token.
         """
-        tokens, lengths = self.lines.encode([self.prepared(str(text)) for text in samples.inputs])
+        writer, counts = RowsWriter(self.lines.tokeniser.dtype), []
+        texts = (self.prepared(str(text)) for text in samples.inputs)
+        for tokens, some in self.lines.encode_some(texts):
+            writer.append(tokens)
+            counts.append(some)
+        lengths = np.concatenate(counts)
         empty = np.flatnonzero(lengths == 0)
         if len(empty):
             raise DataError(f"{samples.place(int(empty[0]))}: the text is empty")
-        return RaggedTokens(tokens, np.cumsum(lengths) - lengths, lengths)
+        return RaggedTokens(writer.finish(), np.cumsum(lengths) - lengths, lengths)
 
     def encode_piece(self, piece: str) -> NDArray[np.int64]:
         """The tokens of a piece of a text, white space at its ends included."""
@@ -101,7 +110,7 @@ class SeriesCodec:
         """
         mean, deviation = np.array(self.mean, np.float32), np.array(self.deviation, np.float32)
         places = places_of(self.features, samples.features, samples.name)
-        encoded = []
+        runs = Runs(np.float32, (self.width,))
         for number, series in enumerate(samples.inputs):
             assert not isinstance(series, str)
             if places is None and series.shape[1] != len(self.features):
@@ -123,8 +132,8 @@ class SeriesCodec:
                     f"{samples.place(number)}: {self.features[feature]!r} is missing at step "
                     f"{step + 1}, and no value was missing in training"
                 )
-            encoded.append(fold_steps(scaled.astype(np.float32), self.fold))
-        return join_series(encoded)
+            runs.append(fold_steps(scaled.astype(np.float32), self.fold))
+        return RaggedSteps(runs.rows, runs.starts, runs.lengths)
 
     def _ordered(self, series: NDArray[np.float32], place: str) -> NDArray[np.float32]:
         assert self.order is not None
@@ -275,7 +284,7 @@ def learn_text_codec(
     samples: Samples, tokeniser: TokeniserSettings, *, lowercase: bool, part_marks: bool
 ) -> TextCodec:
     """The vocabulary of the training texts."""
-    texts = [_prepared(str(text), lowercase, part_marks) for text in samples.inputs]
+    texts = (_prepared(str(text), lowercase, part_marks) for text in samples.inputs)
     return TextCodec(learn_codec(tokeniser, texts), lowercase, part_marks)
 
 
@@ -295,24 +304,51 @@ def learn_series_codec(
         DataError: a feature that has no value at all; samples of different length, to be read in
             a fixed order.
     """
-    steps = np.concatenate(samples.inputs)  # pyright: ignore[reportCallIssue, reportArgumentType]
-    known = ~np.isnan(steps)
-    never = np.flatnonzero(~known.any(0))
+    moments = _moments(samples)
+    never = np.flatnonzero(moments.known == 0)
     if len(never):
         raise DataError(f"{samples.name}: {samples.features[never[0]]!r} is missing everywhere")
-    mean, deviation = np.zeros(steps.shape[1]), np.ones(steps.shape[1])
+    mean, deviation = np.zeros(len(samples.features)), np.ones(len(samples.features))
     if scale:
-        mean[:] = np.nanmean(steps, 0, dtype=np.float64)
-        deviation[:] = np.nanstd(steps, 0, dtype=np.float64)
+        mean, deviation = moments.mean, moments.deviation
         deviation[deviation < 1e-8 * np.maximum(1, np.abs(mean))] = 1.0  # a constant says nothing
     return SeriesCodec(
         samples.features,
         tuple(mean.tolist()),
         tuple(deviation.tolist()),
-        missing=not bool(known.all()),
+        missing=bool((moments.known < moments.steps).any()),
         fold=fold,
         order=None if permutation is None else _drawn_order(samples, permutation),
     )
+
+
+class _Moments(NamedTuple):
+    """Of each feature (feature,): how many steps there are, values of them, mean, deviation."""
+
+    steps: int
+    known: NDArray[np.int64]
+    mean: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+
+
+def _moments(samples: Samples) -> _Moments:
+    """In two passes over some samples at a time, so that large means cost no digits."""
+    steps, width = 0, len(samples.features)
+    known, total, squares = np.zeros(width, np.int64), np.zeros(width), np.zeros(width)
+    for some in _some_steps(samples):
+        steps += len(some)
+        known += (~np.isnan(some)).sum(0)
+        total += np.nansum(some, 0, dtype=np.float64)
+    mean = total / np.maximum(known, 1)
+    for some in _some_steps(samples):
+        squares += np.nansum((some - mean) ** 2, 0)
+    return _Moments(steps, known, mean, np.sqrt(squares / np.maximum(known, 1)))
+
+
+def _some_steps(samples: Samples) -> Iterator[NDArray[np.float32]]:
+    """The steps of some thousand samples at a time (steps, feature)."""
+    for start in range(0, len(samples), _SAMPLES_AT_ONCE):
+        yield np.concatenate(samples.inputs[start : start + _SAMPLES_AT_ONCE])  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 def _drawn_order(samples: Samples, seed: int) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ fasta     symbol strings, each behind a line that begins with `>`, without class
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ostinato.data.classification.samples import Sample, Samples, collect
+from ostinato.data.classification.samples import Sample, SampleStream
 from ostinato.data.text_lines import read_lines
 from ostinato.data.text_reading import Meter, Progress
 from ostinato.data.text_sources import TextSource
@@ -18,7 +18,7 @@ from ostinato.errors import DataError
 FASTA = (".fa", ".fasta", ".fna", ".faa")
 
 
-def read_folder(folder: Path, *, labelled: bool, progress: Progress | None = None) -> Samples:
+def read_folder(folder: Path, *, labelled: bool, progress: Progress | None = None) -> SampleStream:
     """Every sample of a folder, classes and files in the order of their names.
 
     Raises:
@@ -43,7 +43,7 @@ def read_folder(folder: Path, *, labelled: bool, progress: Progress | None = Non
                     if text:  # lines are separated as people like it
                         yield Sample(text, label, f"{where}, {place}")
 
-    return collect(samples(), str(folder))
+    return SampleStream(samples(), str(folder))
 
 
 def texts_of(lines: Iterable[str], file: Path) -> Iterator[tuple[str, str]]:

@@ -13,13 +13,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ostinato.data.classification.samples import Samples
+from ostinato.data.classification.samples import Sample, SampleStream
 from ostinato.errors import DataError
 
 Steps = Literal["rows", "pixels", "patches"]
 
 
-def read_images(path: Path, steps: Steps, patch_size: int, *, labelled: bool) -> Samples:
+def read_images(path: Path, steps: Steps, patch_size: int, *, labelled: bool) -> SampleStream:
     """The images of `NAME-images-idx3-ubyte` and their classes in `NAME-labels-idx1-ubyte`.
 
     Args:
@@ -32,7 +32,7 @@ def read_images(path: Path, steps: Steps, patch_size: int, *, labelled: bool) ->
         DataError: no such files, damaged ones, or images and labels of different number.
     """
     images = _read_idx(path, 3)
-    labels: list[str] = []
+    labels: list[str] | None = None
     if labelled:
         beside = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
         if beside == path:
@@ -44,11 +44,17 @@ def read_images(path: Path, steps: Steps, patch_size: int, *, labelled: bool) ->
         images = images.reshape(len(images), -1, 1)
     elif steps == "patches":
         images = in_patches(images, patch_size, str(path))
-    series = list(images.astype(np.float32) / np.float32(255))
     kind = "column" if steps == "rows" else "pixel"
     features = tuple(f"{kind} {place}" for place in range(1, images.shape[2] + 1))
-    places = [f"image {number}" for number in range(1, len(series) + 1)]
-    return Samples(series, labels, places, str(path), features)  # pyright: ignore[reportArgumentType]
+    samples = (
+        Sample(
+            image.astype(np.float32) / np.float32(255),
+            None if labels is None else labels[number],
+            f"image {number + 1}",
+        )
+        for number, image in enumerate(images)
+    )
+    return SampleStream(samples, str(path), features)
 
 
 def in_patches(images: NDArray[np.uint8], size: int, name: str) -> NDArray[np.uint8]:

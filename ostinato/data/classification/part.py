@@ -1,5 +1,6 @@
 """Samples as numbers: what training or validation reads."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from ostinato.data.classification.codec import SampleCodec, TextCodec
 from ostinato.data.classification.samples import Samples
 from ostinato.data.classification.steps import RaggedSteps
 from ostinato.data.pair_part import RaggedTokens
+from ostinato.data.rows_on_disk import share_of
 from ostinato.errors import DataError
 
 
@@ -28,7 +30,7 @@ class SamplePart:
 
     inputs: RaggedTokens | RaggedSteps
     classes: NDArray[np.int64] | NDArray[np.bool_]
-    places: list[str]
+    places: Sequence[str]
     name: str
     unknown_share: float
     codec: SampleCodec
@@ -52,5 +54,5 @@ def encode_samples(samples: Samples, codec: SampleCodec) -> SamplePart:
     unknown = codec.inputs.lines.tokeniser.unknown_index if is_text else None  # pyright: ignore[reportAttributeAccessIssue]
     share = 0.0
     if unknown is not None and isinstance(inputs, RaggedTokens):
-        share = float(np.mean(inputs.tokens == unknown))
+        share = share_of(inputs.tokens, unknown)
     return SamplePart(inputs, codec.truth(samples), samples.places, samples.name, share, codec)

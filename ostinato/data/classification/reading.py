@@ -7,10 +7,13 @@ from typing import Literal, NamedTuple
 from ostinato.data.classification.columns import Columns
 from ostinato.data.classification.folders import FASTA, read_folder, texts_of
 from ostinato.data.classification.images import Steps, read_images
-from ostinato.data.classification.samples import Sample, Samples, collect
+from ostinato.data.classification.long_tables import read_long
+from ostinato.data.classification.samples import Sample, Samples, SampleStream, collect
 from ostinato.data.classification.series_files import read_ts, read_ucr
 from ostinato.data.classification.strokes import read_strokes
-from ostinato.data.classification.tables import Table, read_documents, read_long, read_wide
+from ostinato.data.classification.table import Table, parquet_table, text_table
+from ostinato.data.classification.tables import read_documents, read_wide
+from ostinato.data.parquet import is_parquet
 from ostinato.data.text_lines import lines_of_stdin, read_lines
 from ostinato.data.text_reading import Meter, Progress
 from ostinato.data.text_sources import TextSource
@@ -45,7 +48,7 @@ def format_of(path: Path, columns: Columns) -> SampleFormat | None:
     suffix = Path(name).suffix.lower()
     if path.expanduser().is_dir():
         return "folder"
-    if suffix in _TABLES:
+    if suffix in _TABLES or is_parquet(name):
         return "documents" if columns.series is None else "long"
     if suffix == ".ts":
         return "ts"
@@ -92,16 +95,23 @@ def layout_of(
 def read_samples(
     path: Path, layout: SampleLayout, *, labelled: bool = True, progress: Progress | None = None
 ) -> Samples:
-    """All samples of a file, a folder, or (`-`) of standard input.
+    """All samples of a file, a folder, or (`-`) of standard input; see `stream_samples`."""
+    return collect(stream_samples(path, layout, labelled=labelled, progress=progress))
+
+
+def stream_samples(
+    path: Path, layout: SampleLayout, *, labelled: bool = True, progress: Progress | None = None
+) -> SampleStream:
+    """The samples of a file, a folder, or (`-`) of standard input, as they are read.
 
     Args:
-        path: plain or gzip, in UTF-8.
+        path: Parquet; or plain or gzip, in UTF-8.
         layout: how it is to be read.
         labelled: False reads no classes, so that none need be there.
         progress: called with the bytes done, the bytes in all and what is done.
 
     Raises:
-        DataError: what cannot be read, by file, line and column.
+        DataError: what cannot be read, by file, line and column; also while samples are taken.
     """
     if labelled and layout.format in _UNLABELLED:
         raise DataError(
@@ -122,23 +132,31 @@ def read_samples(
     if str(path) == STANDARD_INPUT:
         return samples_of(lines_of_stdin(), "standard input", path, layout, labelled=labelled)
     source = _found(path)
+    if is_parquet(path):
+        table = parquet_table(source.path, layout.columns.separator)
+        return _samples_of_table(table, layout, labelled=labelled)
     lines = read_lines(source, Meter(progress, [source], "reading"))
     return samples_of(lines, source.name, path, layout, labelled=labelled)
 
 
 def samples_of(
     lines: Iterable[str], name: str, path: Path, layout: SampleLayout, *, labelled: bool
-) -> Samples:
-    """The samples of some lines; see `read_samples`."""
+) -> SampleStream:
+    """The samples of some lines; see `stream_samples`."""
     if layout.format == "ts":
         return read_ts(lines, name, labelled=labelled)
     if layout.format == "ucr":
         return read_ucr(lines, name, labelled=labelled)
     if layout.format == "lines":
-        return collect((Sample(text, None, place) for place, text in texts_of(lines, path)), name)
+        samples = (Sample(text, None, place) for place, text in texts_of(lines, path))
+        return SampleStream(samples, name)
     suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
     kind = suffix[1:] if suffix in _TABLES else "csv"
-    table = Table(lines, name, kind, layout.columns.separator)
+    table = text_table(lines, name, kind, layout.columns.separator)
+    return _samples_of_table(table, layout, labelled=labelled)
+
+
+def _samples_of_table(table: Table, layout: SampleLayout, *, labelled: bool) -> SampleStream:
     if layout.format == "wide":
         return read_wide(table, layout.columns, labelled=labelled)
     if layout.format == "long":

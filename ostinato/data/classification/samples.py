@@ -1,13 +1,15 @@
 """Samples as read: texts or series of numbers, each with its class and its place in a file."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ostinato.data.classification.columns import NO_COLUMNS, Columns
+from ostinato.data.long_lists import Chosen, Names, SeriesList, Texts
 from ostinato.errors import DataError
 
 SampleInput = str | NDArray[np.float32]
@@ -29,6 +31,23 @@ class Sample(NamedTuple):
 
 
 @dataclass(frozen=True)
+class SampleStream:
+    """Samples of one kind as they are read, each once.
+
+    Attributes:
+        samples: in the order of their file.
+        name: the file or folder, for messages.
+        features: what the numbers of a step are; empty of texts.
+        columns: of a table, those that are read.
+    """
+
+    samples: Iterator[Sample]
+    name: str
+    features: tuple[str, ...] = ()
+    columns: Columns = NO_COLUMNS
+
+
+@dataclass(frozen=True)
 class Samples:
     """Samples of one kind, in the order of their file.
 
@@ -41,9 +60,9 @@ class Samples:
         columns: of a table, those that were read.
     """
 
-    inputs: list[SampleInput] = field(default_factory=list)
-    labels: list[str] = field(default_factory=list)
-    places: list[str] = field(default_factory=list)
+    inputs: Sequence[SampleInput] = ()
+    labels: Sequence[str] = ()
+    places: Sequence[str] = ()
     name: str = ""
     features: tuple[str, ...] = ()
     columns: Columns = NO_COLUMNS
@@ -57,44 +76,61 @@ class Samples:
 
     def some(self, numbers: NDArray[np.int64]) -> "Samples":
         """These of the samples."""
-        labels = [self.labels[number] for number in numbers] if self.labels else []
         return Samples(
-            [self.inputs[number] for number in numbers],
-            labels,
-            [self.places[number] for number in numbers],
+            Chosen(self.inputs, numbers),
+            Chosen(self.labels, numbers) if self.labels else (),
+            Chosen(self.places, numbers),
             self.name,
             self.features,
             self.columns,
         )
 
 
-def collect(
-    samples: Iterable[Sample],
-    name: str,
-    features: tuple[str, ...] = (),
-    columns: Columns = NO_COLUMNS,
-) -> Samples:
-    """All of these samples.
+def collect(stream: SampleStream) -> Samples:
+    """All samples of a stream; where they are many they lie in a file, not in memory.
 
     Raises:
         DataError: a sample without a step or without a class among those that have one; none.
     """
-    found = Samples([], [], [], name, features, columns)
-    for sample in samples:
-        if len(sample.input) == 0 or (isinstance(sample.input, str) and not sample.input.strip()):
-            what = "text" if isinstance(sample.input, str) else "series"
-            raise DataError(
-                f"{name}, {sample.place}: the {what} is empty, there is nothing to read"
-            )
-        if sample.label is not None:
-            if not sample.label and columns.separator is None:
-                raise DataError(
-                    f"{name}, {sample.place}: the label is empty; if samples can have several "
-                    'labels or none, say what stands between them, as --separator "|"'
-                )
-            found.labels.append(sample.label)
-        found.inputs.append(sample.input)
-        found.places.append(sample.place)
-    if not found.inputs:
-        raise DataError(f"{name} holds no sample")
+    found = _collected(stream.samples, stream)
+    if not len(found):
+        raise DataError(f"{stream.name} holds no sample")
     return found
+
+
+def collect_pieces(stream: SampleStream, count: int) -> Iterator[Samples]:
+    """The samples of a stream, so many at a time.
+
+    Raises:
+        DataError: as `collect`.
+    """
+    some = _collected(islice(stream.samples, count), stream)
+    if not len(some):
+        raise DataError(f"{stream.name} holds no sample")
+    while len(some):
+        yield some
+        some = _collected(islice(stream.samples, count), stream)
+
+
+def _collected(samples: Iterable[Sample], stream: SampleStream) -> Samples:
+    inputs = SeriesList(len(stream.features)) if stream.features else Texts()
+    labels, places = Names(), Texts()
+    for sample in samples:
+        _check(sample, stream)
+        inputs.append(sample.input)  # pyright: ignore[reportArgumentType]
+        if sample.label is not None:
+            labels.append(sample.label)
+        places.append(sample.place)
+    return Samples(inputs, labels, places, stream.name, stream.features, stream.columns)
+
+
+def _check(sample: Sample, stream: SampleStream) -> None:
+    place = f"{stream.name}, {sample.place}"
+    if len(sample.input) == 0 or (isinstance(sample.input, str) and not sample.input.strip()):
+        what = "text" if isinstance(sample.input, str) else "series"
+        raise DataError(f"{place}: the {what} is empty, there is nothing to read")
+    if sample.label == "" and stream.columns.separator is None:
+        raise DataError(
+            f"{place}: the label is empty; if samples can have several labels or none, say what "
+            'stands between them, as --separator "|"'
+        )

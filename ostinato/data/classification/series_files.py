@@ -6,15 +6,16 @@ ucr    UCR before: a sample a line, its class first, values with white space or 
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 
 import numpy as np
 
 from ostinato.data.classification.numbers import parse_numbers, without_missing_end
-from ostinato.data.classification.samples import Sample, Samples, collect
+from ostinato.data.classification.samples import Sample, SampleStream
 from ostinato.errors import DataError
 
 
-def read_ts(lines: Iterable[str], name: str, *, labelled: bool) -> Samples:
+def read_ts(lines: Iterable[str], name: str, *, labelled: bool) -> SampleStream:
     """The samples of a .ts file; series may differ in length.
 
     Raises:
@@ -24,17 +25,17 @@ def read_ts(lines: Iterable[str], name: str, *, labelled: bool) -> Samples:
     has_label = header.get("classlabel", "false").split()[:1] == ["true"]
     if labelled and not has_label:
         raise DataError(f"{name} says @classLabel false: it holds no classes to learn")
-    first: list[int] = []
-    samples = [
-        sample
-        for line, text in numbered
-        for sample in [_ts_sample(text, name, line, has_label, labelled, first)]
-    ]
-    count = first[0] if first else 1
-    return collect(samples, name, tuple(f"dimension {place}" for place in range(1, count + 1)))
+    dimensions: list[int] = []
+    samples = (
+        _ts_sample(text, name, line, has_label, labelled, dimensions) for line, text in numbered
+    )
+    first = list(islice(samples, 1))  # It tells how many dimensions there are.
+    count = dimensions[0] if dimensions else 1
+    features = tuple(f"dimension {place}" for place in range(1, count + 1))
+    return SampleStream(chain(first, samples), name, features)
 
 
-def read_ucr(lines: Iterable[str], name: str, *, labelled: bool) -> Samples:
+def read_ucr(lines: Iterable[str], name: str, *, labelled: bool) -> SampleStream:
     """The samples of a file of one series a line, its class first."""
 
     def samples() -> Iterator[Sample]:
@@ -46,7 +47,7 @@ def read_ucr(lines: Iterable[str], name: str, *, labelled: bool) -> Samples:
             series = without_missing_end(numbers)[:, None]
             yield Sample(series, _class_name(cells[0]) if labelled else None, f"line {line}")
 
-    return collect(samples(), name, ("value",))
+    return SampleStream(samples(), name, ("value",))
 
 
 def _ts_header(lines: Iterable[str], name: str) -> tuple[dict[str, str], Iterator[tuple[int, str]]]:

@@ -1,10 +1,11 @@
 """Series of different lengths in one array."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ostinato.data.rows_on_disk import Rows, padded_rows
 
 
 @dataclass(frozen=True)
@@ -12,29 +13,22 @@ class RaggedSteps:
     """Series of numbers, one after the other.
 
     Attributes:
-        steps: (all steps, feature).
+        steps: (all steps, feature); on disk where they are many.
         starts: where each series begins.
         lengths: how many steps each has.
     """
 
-    steps: NDArray[np.float32]
+    steps: Rows
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
 
+    def __getitem__(self, number: int) -> NDArray[np.float32]:
+        start = self.starts[number]
+        return self.steps[start : start + self.lengths[number]]
+
     def padded(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """These series as (batch, time, feature), 0 behind each; and where they are real."""
-        lengths = self.lengths[numbers, None]
-        places = np.arange(lengths.max())
-        real = places < lengths
-        steps = self.steps[np.where(real, self.starts[numbers, None] + places, 0)]
-        steps[~real] = 0
-        return steps, real
-
-
-def join_series(series: Sequence[NDArray[np.float32]]) -> RaggedSteps:
-    """Series (time, feature) in one array, in their order."""
-    lengths = np.array([len(one) for one in series], np.int64)
-    return RaggedSteps(np.concatenate(series), np.cumsum(lengths) - lengths, lengths)
+        return padded_rows(self.steps, self.starts[numbers], self.lengths[numbers])
 
 
 def fold_steps(series: NDArray[np.float32], fold: int) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ostinato.data.classification.samples import Sample, Samples, collect
+from ostinato.data.classification.samples import Sample, SampleStream
 from ostinato.data.pair_reading import read_lines
 from ostinato.data.text_reading import Meter, Progress
 from ostinato.data.text_sources import TextSource
@@ -27,7 +27,7 @@ _DRAWINGS = ".ndjson"
 Stroke = Sequence[tuple[float, float]]
 
 
-def read_strokes(path: Path, *, labelled: bool, progress: Progress | None = None) -> Samples:
+def read_strokes(path: Path, *, labelled: bool, progress: Progress | None = None) -> SampleStream:
     """The drawings of a folder, of one file of points, or of a file of JSON lines.
 
     Raises:
@@ -52,7 +52,7 @@ def read_strokes(path: Path, *, labelled: bool, progress: Progress | None = None
                 )
             yield Sample(steps_of(_points(lines, where)), label, where)
 
-    return collect(samples(), str(path), FEATURES)
+    return SampleStream(samples(), str(path), FEATURES)
 
 
 def steps_of(strokes: Iterable[Stroke]) -> NDArray[np.float32]:

@@ -15,8 +15,8 @@ from ostinato.data.classification.codec import (
 )
 from ostinato.data.classification.columns import Columns
 from ostinato.data.classification.part import SamplePart, encode_samples
-from ostinato.data.classification.reading import format_of, layout_of, read_samples
-from ostinato.data.classification.samples import Samples
+from ostinato.data.classification.reading import format_of, layout_of, stream_samples
+from ostinato.data.classification.samples import Samples, SampleStream, collect
 from ostinato.data.tokenisers import TokeniserSettings
 from ostinato.errors import DataError, SettingsError
 from ostinato.tasks.classification.settings import OF_SERIES, OF_TEXTS, ClassificationSettings
@@ -109,6 +109,13 @@ def read(
     settings: ClassificationSettings, path: Path, observer: Observer, *, labelled: bool = True
 ) -> Samples:
     """A file of samples, read as the run's own data."""
+    return collect(stream(settings, path, observer, labelled=labelled))
+
+
+def stream(
+    settings: ClassificationSettings, path: Path, observer: Observer, *, labelled: bool
+) -> SampleStream:
+    """The samples of a file as they are read; see `read`."""
     layout = layout_of(
         path,
         settings.columns,
@@ -116,7 +123,7 @@ def read(
         steps=settings.image_steps,
         patch_size=settings.patch_size,
     )
-    return read_samples(path, layout, labelled=labelled, progress=observer.preparing)
+    return stream_samples(path, layout, labelled=labelled, progress=observer.preparing)
 
 
 def _refuse_options_of_other_inputs(settings: ClassificationSettings, samples: Samples) -> None:
@@ -158,20 +165,25 @@ def _divided(
     A class of one sample alone stays with those to train on. Of samples with several labels it is
     a share of all.
     """
-    generator, labels, held = np.random.default_rng(seed), np.array(samples.labels), []
-    if several:
-        labels[:] = ""
-    for name in sorted(set(labels.tolist())):
-        numbers = generator.permutation(np.flatnonzero(labels == name))
+    generator, held = np.random.default_rng(seed), []
+    codes, names = np.zeros(len(samples), np.int32), [""]
+    if not several:
+        names = sorted(set(samples.labels))
+        places = {name: place for place, name in enumerate(names)}
+        codes = np.fromiter((places[name] for name in samples.labels), np.int32, len(samples))
+    for place in range(len(names)):
+        numbers = generator.permutation(np.flatnonzero(codes == place))
         count = min(max(1, round(fraction * len(numbers))), len(numbers) - 1)
-        held += numbers[:count].tolist()
-    if not held:
+        held.append(numbers[:count])
+    held = np.sort(np.concatenate(held))
+    if not len(held):
         raise DataError(
             f"{samples.name} has one sample of each class: too few to keep some for validation; "
             "give more, or validation_fraction 0"
         )
-    kept = np.setdiff1d(np.arange(len(samples)), held)
-    return samples.some(kept), samples.some(np.sort(held))
+    kept = np.ones(len(samples), np.bool_)
+    kept[held] = False
+    return samples.some(np.flatnonzero(kept)), samples.some(held)
 
 
 def _fingerprint(*parts: Samples | None) -> str:

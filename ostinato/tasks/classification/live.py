@@ -83,7 +83,8 @@ class LiveClassification:
 
     def _read_waiting(self, place: str, codec: SeriesCodec) -> Prediction:
         series, self._waiting = np.stack(self._waiting), []
-        return self._read(codec.encode(Samples([series], [], [place], "", codec.features)).steps)
+        samples = Samples([series], (), [place], "", codec.features)
+        return self._read(codec.encode(samples)[0])
 
     def _read(self, encoded: NDArray) -> Prediction:
         """Tokens (time,) or numbers (time, feature), at least one."""

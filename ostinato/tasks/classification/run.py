@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from ostinato.data.classification.codec import SampleCodec, SeriesCodec
 from ostinato.data.classification.part import SamplePart, encode_samples
 from ostinato.data.classification.reading import SampleFormat, format_of
-from ostinato.data.classification.samples import Sample, Samples, collect
+from ostinato.data.classification.samples import Sample, Samples, SampleStream, collect
 from ostinato.errors import DataError, SettingsError
 from ostinato.models import Classifier
-from ostinato.tasks.classification.corpus import prepare_again, read
+from ostinato.tasks.classification.corpus import prepare_again, stream
 from ostinato.tasks.classification.early import EarlyJudgement, evaluate_early
 from ostinato.tasks.classification.evaluation import Judgement, evaluate, predict, predict_steps
 from ostinato.tasks.classification.live import LiveClassification
@@ -112,6 +112,20 @@ class ClassificationRun(TrainedRun[ClassificationSettings]):
     ) -> Samples:
         """The samples of a file, read as the run's own data where its name tells no other format.
 
+        Args: as `stream` takes them.
+        """
+        return collect(self.stream(path, format=format, labelled=labelled, observer=observer))
+
+    def stream(
+        self,
+        path: Path,
+        *,
+        format: SampleFormat | None = None,
+        labelled: bool = False,
+        observer: Observer | None = None,
+    ) -> SampleStream:
+        """As `read`, each sample when it is asked for.
+
         Args:
             path: the file or folder; `-` for standard input.
             format: of the file. None: as its name tells, else the run's own; of standard input
@@ -126,7 +140,7 @@ class ClassificationRun(TrainedRun[ClassificationSettings]):
         if found != "long":
             changes |= {"series": None, "time": None}
         settings = self.settings.model_copy(update=changes)
-        return read(settings, path, observer or Observer(), labelled=labelled)
+        return stream(settings, path, observer or Observer(), labelled=labelled)
 
     def evaluate(
         self, data: Path | str | None = None, *, observer: Observer | None = None
@@ -205,7 +219,7 @@ class ClassificationRun(TrainedRun[ClassificationSettings]):
             Sample(one if isinstance(one, str) else _series(one), None, f"sample {number}")
             for number, one in enumerate(inputs, start=1)
         )
-        return collect(samples, "the samples given", features)
+        return collect(SampleStream(samples, "the samples given", features))
 
 
 def _series(one: NDArray) -> NDArray[np.float32]:

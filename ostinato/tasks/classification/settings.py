@@ -37,10 +37,10 @@ class ClassificationSettings(TrainingSettings):
     """Training of a classifier: the samples, what is read of a step, the model."""
 
     data: Path = Field(
-        description="Samples with a class each: .csv, .tsv or .jsonl (a text a row; other tables "
-        "by --series or --format), .ts, UCR's _TRAIN, MNIST's images-idx3, .ndjson of drawings, or "
-        "a folder with a file (a text a line, or FASTA) or a folder of texts for each class; may "
-        "be .gz."
+        description="Samples with a class each: .csv, .tsv, .jsonl or .parquet (a text a row; "
+        "other tables by --series or --format), .ts, UCR's _TRAIN, MNIST's images-idx3, .ndjson of "
+        "drawings, or a folder with a file (a text a line, or FASTA) or a folder of texts for each "
+        "class; may be .gz."
     )
     valid: Path | None = Field(None, description="As --data, to validate on. None: a share of it.")
     validation_fraction: Rate = Field(
