@@ -10,6 +10,11 @@ published figures of these sets are of other kinds of model).
 
 names       the surnames of 18 languages, each once a language; a fifth drawn by the seed 0 is the
             test.
+names-several
+            the same surnames, each once with all the languages in which it stands (469 of 17,450 in
+            more than one); a fifth is the test.
+domains     which services a dialogue is about (Schema-Guided Dialogue: restaurants and films, say),
+            by what its user says; half of them are about more than one. A tenth is the test.
 promoters   E. coli sigma70 promoters against other pieces of its genome, 81 nucleotides; a fifth is
             the test. (Umarov 2017's figures are of other parts, and of sensitivity.)
 splice      EI, IE or neither at the middle of 60 nucleotides of primates, each string once; a fifth
@@ -22,7 +27,8 @@ trec, subj  questions of six kinds, its own test; subjective or objective senten
             tenth is the test. TREC's read-out was found on its test, among five settings.
 mnist-rows  digits as 28 steps of 28 pixels, the usual test of 10,000.
 mnist-pixels, mnist-permuted
-            as 784 steps of one pixel, from the left above or in an order drawn once: for a GPU.
+            as 784 steps of one pixel, from the left above or in an order drawn once: for a GPU. A
+            run that was stopped goes on where it was when the recipe is called again.
 omniglot    which of 242 characters of eight alphabets a drawing is, by the way of the pen; of the
             20 people who drew each, the last five are the test.
 
@@ -45,6 +51,7 @@ from statistics import mean
 
 Row = tuple[str, str]
 FOLDER = "classification"
+SEPARATOR = "|"
 MNIST_PIXELS: dict[str, object] = {
     "epochs": 60,
     "image-steps": "pixels",
@@ -58,6 +65,24 @@ MNIST_PIXELS: dict[str, object] = {
 }
 SETTINGS: dict[str, dict[str, object]] = {
     "names": {"epochs": 12, "tokens": "characters", "hidden-size": 128, "batch-size": 64},
+    "names-several": {
+        "epochs": 12,
+        "tokens": "characters",
+        "hidden-size": 128,
+        "batch-size": 64,
+        "separator": SEPARATOR,
+    },
+    "domains": {
+        "epochs": 3,
+        "tokens": "words",
+        "lowercase": "",
+        "part-marks": "",
+        "minimum-count": 3,
+        "cell": "gru",
+        "hidden-size": 64,
+        "learning-rate": 4e-3,
+        "separator": SEPARATOR,
+    },
     "promoters": {
         "epochs": 40,
         "tokens": "characters",
@@ -126,6 +151,8 @@ SHARED = {"schedule": "cosine", "final-rate": 0.05}
 UCR = "1NN-DTW {}, FCN {} (Wang 2017); recurrent: echo state net {} (Fawaz 2019)"
 PUBLISHED = {
     "names": "none for this split",
+    "names-several": "none for this split",
+    "domains": "none for this split",
     "promoters": "none checked for this split",
     "splice": "recurrent: LSTM 91.34 (Current Genomics 22(5), 2021; its own parts); KBANN, with "
     "knowledge of the domain, about 93.7 (the set's own page, ten-fold on 1,000)",
@@ -137,10 +164,11 @@ PUBLISHED = {
     "subj": "CNN without pretrained vectors 89.2 (README of sent-conv-torch)",
     "mnist-rows": "none checked",
     "mnist-pixels": "recurrent, from memory: LSTM 98.9 to 99.0 with tricks (Zoneout, recurrent "
-    "batch normalisation)",
-    "mnist-permuted": "recurrent, from memory: LSTM 95.4 with the same",
+    "batch normalisation); the aim is 98.9",
+    "mnist-permuted": "recurrent, from memory: LSTM 95.4 with the same; the aim is 92",
     "omniglot": "none for this split",
 }
+OF_LABEL_SETS = ("micro_f1", "macro_f1", "exact_match")
 ALL = (*(task for task in PUBLISHED if task not in ("mnist-pixels", "mnist-permuted")),)
 
 
@@ -159,6 +187,10 @@ def files_of(task: str, made: Path) -> tuple[Path, Path]:
     """The training and the test file of a task, made where the data has another form."""
     if task == "names":
         return write(made, *divided(surnames(find("names/by_language")), 5))
+    if task == "names-several":
+        return write(made, *divided(surnames_with_languages(find("names/by_language")), 5))
+    if task == "domains":
+        return write(made, *divided(dialogues(find("dialogues/sgd/train.jsonl")), 10))
     if task == "promoters":
         folder = find("genomes/promoters")
         rows = fasta(folder / "Ecoli_prom.fa", "promoter")
@@ -186,6 +218,25 @@ def surnames(folder: Path) -> list[Row]:
         if file.stem != "SOURCE":
             names = {line.strip() for line in file.read_text(encoding="utf-8").splitlines()}
             rows += [(name, file.stem) for name in sorted(names) if name]
+    return rows
+
+
+def surnames_with_languages(folder: Path) -> list[Row]:
+    """Each name once, with the languages in which it stands."""
+    languages: dict[str, list[str]] = {}
+    for name, language in surnames(folder):
+        languages.setdefault(name, []).append(language)
+    return [(name, SEPARATOR.join(found)) for name, found in languages.items()]
+
+
+def dialogues(file: Path) -> list[Row]:
+    """What the user says in each dialogue, and the kinds of service it is about."""
+    rows = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        dialogue = json.loads(line)
+        kinds = sorted({service.rpartition("_")[0] for service in dialogue["services"]})
+        said = " ".join(text for speaker, text in dialogue["turns"] if speaker == "U")
+        rows.append((said, SEPARATOR.join(kinds)))
     return rows
 
 
@@ -254,13 +305,15 @@ def as_options(settings: dict[str, object]) -> list[str]:
 
 
 def train_and_judge(task: str, seed: int, threads: int, run: str) -> tuple[dict, float]:
-    """The figures of a task's test, and the seconds that training took."""
+    """The figures of a task's test, and the seconds that training took, since it was resumed."""
     train, test = files_of(task, Path(f"{run}-data"))
     command = [sys.executable, "-m", "ostinato.cli"]
-    arguments = [*as_options(settings_of(task)), "--data", str(train), "--run", run]
-    arguments += ["--threads", str(threads), "--seed", str(seed)]
+    arguments = ["train", "classification", *as_options(settings_of(task)), "--data", str(train)]
+    arguments += ["--run", run, "--threads", str(threads), "--seed", str(seed)]
+    if (Path(run) / "config.toml").is_file():  # It was begun, and perhaps stopped.
+        arguments = ["resume", run, "--threads", str(threads)]
     started = time.time()
-    subprocess.run([*command, "train", "classification", *arguments], check=True)
+    subprocess.run([*command, *arguments], check=True)
     seconds = time.time() - started
     evaluate = [*command, "evaluate", run, "--data", str(test), "--json"]
     return json.loads(subprocess.run(evaluate, check=True, capture_output=True).stdout), seconds
@@ -268,16 +321,24 @@ def train_and_judge(task: str, seed: int, threads: int, run: str) -> tuple[dict,
 
 def row_of(task: str, seeds: int, threads: int, runs: Path) -> str:
     """A row of the table; the figures of each seed are printed as they come."""
-    accuracies, took = [], []
+    found, took = [], []
     for seed in range(seeds):
         run = str(runs / f"classification-{task}-{seed}")
         figures, seconds = train_and_judge(task, seed, threads, run)
         print(json.dumps({"task": task, "seed": seed, "test": figures, "seconds": round(seconds)}))
-        accuracies.append(figures["accuracy"])
+        found.append(figures)
         took.append(seconds)
-    spread = f" ({min(accuracies):.1%} to {max(accuracies):.1%})" if seeds > 1 else ""
-    told = f"{mean(accuracies):.2%}{spread}"
+    names = ["accuracy"] if "accuracy" in found[0] else list(OF_LABEL_SETS)
+    told = ", ".join(told_of(name, found) for name in names)
     return f"| {task} | {PUBLISHED.get(task, '')} | {told} | {mean(took):.0f} s |"
+
+
+def told_of(name: str, found: list[dict]) -> str:
+    """A measure over all seeds; accuracy, which most tasks have, goes without its name."""
+    figures = [each[name] for each in found]
+    spread = f" ({min(figures):.1%} to {max(figures):.1%})" if len(figures) > 1 else ""
+    said = "" if name == "accuracy" else name.replace("_", " ").replace("f1", "F1") + " "
+    return f"{said}{mean(figures):.2%}{spread}"
 
 
 def main() -> None:
@@ -289,7 +350,7 @@ def main() -> None:
     options = parser.parse_args()
     tasks = ALL if options.tasks == ["all"] else options.tasks
     rows = [row_of(task, options.seeds, options.threads, options.runs) for task in tasks]
-    print("| task | published accuracy | ours | training, each |\n|---|---|---|---|")
+    print("| task | published | ours | training, each |\n|---|---|---|---|")
     print("\n".join(rows))
 
 

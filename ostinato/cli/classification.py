@@ -82,6 +82,9 @@ class PredictArguments(CheckedModel):
     format: SampleFormat | None = Field(
         None, description="Of the file. None: as its name tells, else as in training."
     )
+    cell: str | None = Field(
+        None, description="FILE.py:Class once more, for a run with a cell of your own."
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where to compute. auto: the GPU if there is one."
     )
@@ -118,7 +121,7 @@ def predict(arguments: list[str]) -> None:
     )
     from ostinato.tasks.classification import task as classification
 
-    run = classification.load_classifier(options.run, device=options.device)
+    run = classification.load_classifier(options.run, cell=options.cell, device=options.device)
     _refuse_what_the_run_cannot(run, options)
     if options.threshold is not None:
         run.settings = run.settings.model_copy(update={"threshold": options.threshold})
@@ -140,13 +143,13 @@ def predict(arguments: list[str]) -> None:
 
 def resume_classification(options: ResumeArguments) -> None:
     """Go on with a classifier."""
-    refuse_options(options, "classification", "cell")
     from ostinato.cli.progress import watch_run
     from ostinato.tasks.classification import task as classification
 
     with watch_run("sample") as observer:
         run = classification.resume(
             options.run,
+            cell=options.cell,
             device=options.device,
             threads=options.threads,
             workers=options.workers,
@@ -157,7 +160,7 @@ def resume_classification(options: ResumeArguments) -> None:
 
 def evaluate_classification(options: EvaluateArguments) -> None:
     """Print how often a classifier is right."""
-    refuse_options(options, "classification", "cell", "part", *TRANSLATION_OPTIONS)
+    refuse_options(options, "classification", "part", *TRANSLATION_OPTIONS)
     if len(options.data) > 1:
         raise SettingsError(f"give one file of samples, got {len(options.data)}")
     from ostinato.cli.progress import watch_run
@@ -165,7 +168,7 @@ def evaluate_classification(options: EvaluateArguments) -> None:
 
     data = options.data[0] if options.data else None
     with watch_run("sample") as observer:
-        run = classification.load_classifier(options.run, device=options.device)
+        run = classification.load_classifier(options.run, cell=options.cell, device=options.device)
         judgement = run.evaluate(data, observer=observer)
         one_way, shown = not run.settings.bidirectional, options.figure is not None
         needed = one_way and (shown or not options.json_line)

@@ -64,6 +64,9 @@ class TagArguments(CheckedModel):
         gt=0,
         description="Column of the tokens, from 1. None: the first; of CoNLL-U the form.",
     )
+    cell: str | None = Field(
+        None, description="FILE.py:Class once more, for a run with a cell of your own."
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where to compute. auto: the GPU if there is one."
     )
@@ -99,8 +102,8 @@ def tag(arguments: list[str]) -> None:
         raise SettingsError(f"token_column is for files with columns, not for {options.format}")
     from ostinato.tasks.tagging import task as tagging
 
-    run = tagging.load_tagger(options.run, device=options.device)
-    waiting, first = _sentences(options), True
+    run = tagging.load_tagger(options.run, cell=options.cell, device=options.device)
+    waiting, first = _sentences(options, run), True
     while some := list(islice(waiting, _SENTENCES_AT_ONCE)):
         for sentence, labels in zip(some, run.tag_sentences(some), strict=True):
             rows = [
@@ -113,13 +116,13 @@ def tag(arguments: list[str]) -> None:
 
 def resume_tagging(options: ResumeArguments) -> None:
     """Go on with a tagger."""
-    refuse_options(options, "tagging", "cell")
     from ostinato.cli.progress import watch_run
     from ostinato.tasks.tagging import task as tagging
 
     with watch_run("token") as observer:
         run = tagging.resume(
             options.run,
+            cell=options.cell,
             device=options.device,
             threads=options.threads,
             workers=options.workers,
@@ -130,7 +133,7 @@ def resume_tagging(options: ResumeArguments) -> None:
 
 def evaluate_tagging(options: EvaluateArguments) -> None:
     """Print how often a tagger is right."""
-    refuse_options(options, "tagging", "cell", "part", *TRANSLATION_OPTIONS)
+    refuse_options(options, "tagging", "part", *TRANSLATION_OPTIONS)
     if len(options.data) > 1:
         raise SettingsError(f"give one file of sentences, got {len(options.data)}")
     from ostinato.cli.progress import watch_run
@@ -138,7 +141,7 @@ def evaluate_tagging(options: EvaluateArguments) -> None:
 
     data = options.data[0] if options.data else None
     with watch_run("token") as observer:
-        run = tagging.load_tagger(options.run, device=options.device)
+        run = tagging.load_tagger(options.run, cell=options.cell, device=options.device)
         judgement = run.evaluate(data, observer=observer)
     if options.figure is not None:
         judgement.draw(options.figure, title=f"{run.folder.name}: {data or 'validation'}")
@@ -153,7 +156,7 @@ def evaluate_tagging(options: EvaluateArguments) -> None:
         print(f"  {row.name:{width}}  F1 {row.f1:7.2%}  of {row.count:,}")
 
 
-def _sentences(options: TagArguments) -> Iterator["Sentence"]:
+def _sentences(options: TagArguments, run: "TaggingRun") -> Iterator["Sentence"]:
     """The sentences of a file or of standard input, as they come."""
     from ostinato.data.tagging.formats import format_of, layout_of
     from ostinato.data.tagging.reading import sentences_of
@@ -161,11 +164,18 @@ def _sentences(options: TagArguments) -> Iterator["Sentence"]:
 
     path = Path(options.file)
     found = options.format or (None if options.file == "-" else format_of(path)) or "text"
+    features = run.settings.features
+    if features and found != run.own_format:
+        raise SettingsError(
+            f"{options.run} reads the columns {' '.join(features)} beside each token: give a file "
+            f"of the format {run.own_format} that has them, not {found} (format)"
+        )
     lines = _lines(options.file)
     if found == "text" or found == "tokens":
         return sentences_of_text(lines, pretokenised=found == "tokens")
     name = "standard input" if options.file == "-" else options.file
-    layout = layout_of(path, format=found, token_column=options.token_column)
+    column = options.token_column or (run.settings.token_column if features else None)
+    layout = layout_of(path, format=found, token_column=column, features=features)
     return sentences_of(lines, name, layout, labelled=False)
 
 

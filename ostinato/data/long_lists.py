@@ -57,7 +57,7 @@ class Runs:
         return np.diff(np.array(self._bounds, np.int64))
 
 
-class _ReadOnly(Sequence[Item]):
+class ReadOnly(Sequence[Item]):
     """A sequence whose items are numbered from 0 and have no slices."""
 
     @overload
@@ -79,7 +79,7 @@ class _ReadOnly(Sequence[Item]):
 
 
 @final
-class Texts(_ReadOnly[str]):
+class Texts(ReadOnly[str]):
     """Texts, in the order in which they were appended."""
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ class Texts(_ReadOnly[str]):
 
 
 @final
-class SeriesList(_ReadOnly[NDArray[np.float32]]):
+class SeriesList(ReadOnly[NDArray[np.float32]]):
     """Series (time, feature), in the order in which they were appended."""
 
     def __init__(self, features: int) -> None:
@@ -115,7 +115,7 @@ class SeriesList(_ReadOnly[NDArray[np.float32]]):
 
 
 @final
-class Names(_ReadOnly[str]):
+class Names(ReadOnly[str]):
     """Texts of which few differ, each kept once; `codes` says which stands where."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
@@ -140,7 +140,7 @@ class Names(_ReadOnly[str]):
 
 
 @final
-class Chosen(_ReadOnly[Item]):
+class Chosen(ReadOnly[Item]):
     """Some of the items of a sequence.
 
     Args:

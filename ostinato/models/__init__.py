@@ -5,6 +5,7 @@ from ostinato.models.bahdanau_decoder import BahdanauDecoder
 from ostinato.models.bridge import Bridge
 from ostinato.models.character_features import ConvolutionalSpelling, RecurrentSpelling
 from ostinato.models.classifier import Classifier
+from ostinato.models.column_features import ColumnFeatures
 from ostinato.models.coverage import Coverage
 from ostinato.models.decoder import RecurrentDecoder, top_hidden_size
 from ostinato.models.decoder_options import DecoderOptions
@@ -31,6 +32,7 @@ __all__ = [
     "BahdanauDecoder",
     "Bridge",
     "Classifier",
+    "ColumnFeatures",
     "ConvolutionalSpelling",
     "Coverage",
     "DecoderOptions",

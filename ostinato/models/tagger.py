@@ -60,12 +60,17 @@ class Tagger(nn.Module):
         self.crf = LinearChainCRF(label_count) if conditional_random_field else None
 
     def forward(
-        self, words: Tensor, characters: Tensor, spellings: Tensor, lengths: Tensor
+        self,
+        words: Tensor,
+        characters: Tensor,
+        spellings: Tensor,
+        lengths: Tensor,
+        columns: Tensor | None = None,
     ) -> Tensor:
         """The score of each label at each token.
 
         Args:
-            words, characters, spellings: see `WordFeatures.forward`.
+            words, characters, spellings, columns: see `WordFeatures.forward`.
             lengths: integers (batch,), the tokens of each sentence.
 
         Returns:
@@ -74,7 +79,7 @@ class Tagger(nn.Module):
         Raises:
             ShapeError: a shape does not fit.
         """
-        features = self.dropout(self.features(words, characters, spellings))
+        features = self.dropout(self.features(words, characters, spellings, columns))
         outputs, _ = self.recurrent(features, lengths=lengths)
         return self.output(self.dropout(outputs))
 
@@ -93,10 +98,15 @@ class Tagger(nn.Module):
 
     @torch.no_grad()
     def predict(
-        self, words: Tensor, characters: Tensor, spellings: Tensor, lengths: Tensor
+        self,
+        words: Tensor,
+        characters: Tensor,
+        spellings: Tensor,
+        lengths: Tensor,
+        columns: Tensor | None = None,
     ) -> Tensor:
         """The likeliest labels (batch, time), 0 past a sentence's length; see `forward`."""
-        return self.choose(self(words, characters, spellings, lengths), lengths)
+        return self.choose(self(words, characters, spellings, lengths, columns), lengths)
 
     @torch.no_grad()
     def choose(self, scores: Tensor, lengths: Tensor) -> Tensor:

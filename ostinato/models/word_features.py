@@ -5,6 +5,8 @@ from torch import Tensor, nn
 
 from ostinato.errors import SettingsError, ShapeError
 from ostinato.models.character_features import ConvolutionalSpelling, RecurrentSpelling
+from ostinato.models.column_features import ColumnFeatures
+from ostinato.models.rare_unknown import some_unknown
 from ostinato.models.token_checks import check_tokens
 
 
@@ -21,6 +23,7 @@ class WordFeatures(nn.Module):
         counts: how often each word stands in the training data (word_count,); None: no word is
             read as unknown in training.
         word_dropout: the a above, at least 0.
+        columns: reads what more columns of the file say; None: there are none.
 
     Raises:
         SettingsError: sizes that do not fit.
@@ -38,6 +41,7 @@ class WordFeatures(nn.Module):
         *,
         counts: Tensor | None = None,
         word_dropout: float = 0.25,
+        columns: ColumnFeatures | None = None,
     ) -> None:
         super().__init__()
         if word_count < 2 or embedding_size < 1:
@@ -53,12 +57,16 @@ class WordFeatures(nn.Module):
         bound = (3 / embedding_size) ** 0.5
         nn.init.uniform_(self.embedding.weight, -bound, bound)
         self.spelling = spelling
+        self.columns = columns
         self.word_dropout = word_dropout
         self.register_buffer("counts", None if counts is None else counts.float())
         spelled = 0 if spelling is None else spelling.output_size
-        self.output_size = embedding_size + spelled
+        beside = 0 if columns is None else columns.output_size
+        self.output_size = embedding_size + spelled + beside
 
-    def forward(self, words: Tensor, characters: Tensor, spellings: Tensor) -> Tensor:
+    def forward(
+        self, words: Tensor, characters: Tensor, spellings: Tensor, columns: Tensor | None = None
+    ) -> Tensor:
         """Features (batch, time, output_size).
 
         Args:
@@ -66,30 +74,39 @@ class WordFeatures(nn.Module):
             characters: of each token (batch, time, character), 0 behind a token's end.
             spellings: (batch, time), equal where two tokens are spelled alike, so that each
                 spelling is read once.
+            columns: indices of what more columns say (batch, time, column); needed where the model
+                reads them, else not read.
 
         Raises:
             ShapeError: a shape does not fit.
         """
         check_tokens("words", words, ("batch", "time"))
-        embedded = self.embedding(self._some_unknown(words))
-        if self.spelling is None:
-            return embedded
+        found = [self.embedding(self._some_unknown(words))]
+        if self.spelling is not None:
+            found.append(self._spelled(words, characters, spellings))
+        if self.columns is not None:
+            if columns is None or columns.shape[:2] != words.shape:
+                told = None if columns is None else tuple(columns.shape)
+                raise ShapeError(
+                    f"columns must be (batch, time, column) for words {tuple(words.shape)}, got "
+                    f"{told}"
+                )
+            found.append(self.columns(columns))
+        return torch.cat(found, 2)
+
+    def _some_unknown(self, words: Tensor) -> Tensor:
+        if not self.training or self.counts is None or not self.word_dropout:
+            return words
+        return some_unknown(words, self.counts, self.word_dropout)
+
+    def _spelled(self, words: Tensor, characters: Tensor, spellings: Tensor) -> Tensor:
+        assert self.spelling is not None
         if characters.shape[:2] != words.shape or spellings.shape != words.shape:
             raise ShapeError(
                 f"characters must be (batch, time, character) and spellings (batch, time) for "
                 f"words {tuple(words.shape)}, got {tuple(characters.shape)} and "
                 f"{tuple(spellings.shape)}"
             )
-        return torch.cat([embedded, self._spelled(characters, spellings)], 2)
-
-    def _some_unknown(self, words: Tensor) -> Tensor:
-        if not self.training or self.counts is None or not self.word_dropout:
-            return words
-        chance = self.word_dropout / (self.counts[words] + self.word_dropout)
-        return torch.where(torch.bernoulli(chance).bool(), 1, words)
-
-    def _spelled(self, characters: Tensor, spellings: Tensor) -> Tensor:
-        assert self.spelling is not None
         different, number = torch.unique(spellings, return_inverse=True)
         places = torch.arange(number.numel(), device=number.device)
         one_place = places.new_empty(len(different)).scatter_(0, number.flatten(), places)

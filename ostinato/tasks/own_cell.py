@@ -54,6 +54,53 @@ def load_cell_class(name: str) -> type[Cell]:
     return found
 
 
+def build_own_cells(
+    name: str, input_size: int, hidden_size: int, layers: int, *, bidirectional: bool = False
+) -> tuple[list[Cell], list[Cell] | None]:
+    """The cells of a stack, each of the class that FILE.py:Class names, for each direction.
+
+    Args:
+        name: FILE.py:Class.
+        input_size: features of an input step.
+        hidden_size: as the class takes it.
+        layers: one on top of the other.
+        bidirectional: whether it reads both ways, each layer the outputs of both below it.
+
+    Returns:
+        Those of the forward direction, and of the backward one or None.
+
+    Raises:
+        SettingsError: as `load_cell_class`, or it takes other arguments than these two sizes.
+    """
+    kind, ways = load_cell_class(name), 2 if bidirectional else 1
+    directions: list[list[Cell]] = [[] for _ in range(ways)]
+    for _ in range(layers):
+        for cells in directions:
+            cells.append(_made(kind, input_size, hidden_size))
+        input_size = ways * directions[0][-1].output_size
+    return directions[0], directions[1] if bidirectional else None
+
+
+def _made(kind: type[Cell], input_size: int, hidden_size: int) -> Cell:
+    try:
+        return kind(input_size, hidden_size)
+    except TypeError as problem:
+        raise SettingsError(
+            f"{kind.__name__} must be made as {kind.__name__}(input_size, hidden_size): {problem}"
+        ) from problem
+
+
+def absolute_cell(name: str) -> str:
+    """A cell's name, of FILE.py:Class with the whole path of the file."""
+    path, _, class_name = name.rpartition(":")
+    return f"{Path(path).expanduser().absolute()}:{class_name}" if is_own_cell(name) else name
+
+
+def cell_title(name: str) -> str:
+    """A cell's name for a person: of FILE.py:Class the class."""
+    return name.rpartition(":")[2]
+
+
 def source_hash(name: str) -> str:
     """SHA-256 of the source that FILE.py:Class names."""
     return hashlib.sha256(_parts(name)[0].read_bytes()).hexdigest()

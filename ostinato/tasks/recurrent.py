@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from ostinato.cells import Cell
 from ostinato.errors import SettingsError
 from ostinato.layers import GRU, LSTM, RNN, FeedForward, Recurrent, RecurrentLayer
-from ostinato.tasks.own_cell import is_own_cell, load_cell_class
+from ostinato.tasks.own_cell import build_own_cells, is_own_cell
 
 
 def build_recurrent(settings: Any, input_size: int) -> RecurrentLayer:
@@ -20,7 +19,8 @@ def build_recurrent(settings: Any, input_size: int) -> RecurrentLayer:
     """
     shared = _shared_options(settings)
     if is_own_cell(settings.cell):
-        cells = _own_cells(load_cell_class(settings.cell), settings, input_size)
+        size = (input_size, settings.hidden_size, settings.layers)
+        cells, _ = build_own_cells(settings.cell, *size)
         return Recurrent(cells, **shared)
     size = (input_size, settings.hidden_size, settings.layers)
     if settings.cell == "gru":
@@ -55,20 +55,6 @@ def _shared_options(settings: Any) -> dict[str, Any]:
         "recompute",
     )
     return {name: getattr(settings, name) for name in names}
-
-
-def _own_cells(kind: type[Cell], settings: Any, input_size: int) -> list[Cell]:
-    cells: list[Cell] = []
-    for _ in range(settings.layers):
-        try:
-            cells.append(kind(input_size, settings.hidden_size))
-        except TypeError as problem:
-            raise SettingsError(
-                f"{kind.__name__} must be made as {kind.__name__}(input_size, hidden_size): "
-                f"{problem}"
-            ) from problem
-        input_size = cells[-1].output_size
-    return cells
 
 
 def _feed_forward(

@@ -176,13 +176,17 @@ class TrainingSettings(CheckedModel):
                 )
 
     def _check_cell(self) -> None:
-        file, separator, name = self.cell.rpartition(":")
-        own = bool(separator) and file.endswith(".py") and name.isidentifier()
-        if self.cell not in CELLS and not own:
-            raise ValueError(
-                f"cell must be {', '.join(CELLS)} or FILE.py:Class, got {self.cell!r}"
-                + nearest(self.cell, CELLS)
-            )
+        refuse_unknown_cell(self.cell, CELLS)
+
+
+def refuse_unknown_cell(cell: str, known: tuple[str, ...]) -> None:
+    """Raise ValueError unless a cell is one of those known, or named as FILE.py:Class."""
+    file, separator, name = cell.rpartition(":")
+    own = bool(separator) and file.endswith(".py") and name.isidentifier()
+    if cell not in known and not own:
+        raise ValueError(
+            f"cell must be {', '.join(known)} or FILE.py:Class, got {cell!r}" + nearest(cell, known)
+        )
 
 
 def explain(error: ValidationError, settings_class: type[BaseModel]) -> str:

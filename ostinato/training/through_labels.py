@@ -19,6 +19,8 @@ class TagWindowLike(Protocol):
     @property
     def spellings(self) -> Tensor: ...
     @property
+    def features(self) -> Tensor: ...
+    @property
     def targets(self) -> Tensor: ...
     @property
     def lengths(self) -> Tensor: ...
@@ -30,7 +32,7 @@ class ThroughLabels(nn.Module):
     """The loss of a batch of tagged sentences, for the same loop as windows through time.
 
     Args:
-        model: is called with words, characters, spellings and lengths, and offers
+        model: is called with words, characters, spellings, lengths and features, and offers
             `loss(scores, labels, lengths)` -> (batch,).
     """
 
@@ -45,7 +47,9 @@ class ThroughLabels(nn.Module):
     def forward(self, window: TagWindowLike, carried: Any) -> WindowLoss:
         """The losses of the counted sentences of `window`; `carried` is not read."""
         lengths = window.lengths
-        scores = self.model(window.inputs, window.characters, window.spellings, lengths)
+        scores = self.model(
+            window.inputs, window.characters, window.spellings, lengths, window.features
+        )
         losses = self.model.loss(scores, window.targets, lengths)  # pyright: ignore[reportCallIssue]
         counted = window.counted[:, 0].to(losses.device, non_blocking=True)
         losses = torch.where(counted, losses, 0.0)

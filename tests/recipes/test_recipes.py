@@ -1,6 +1,7 @@
 """What the synthetic tasks of the recipes ask for, checked by other means; and that they train."""
 
 import datetime
+import json
 import random
 import subprocess
 import sys
@@ -223,6 +224,41 @@ def test_a_splice_site_that_stands_twice_is_read_once(recipe: Load, tmp_path: Pa
     assert recipe("classification").splice(file) == [("ACGT", "EI"), ("GGTA", "N")]
 
 
+def test_a_surname_of_several_languages_has_them_all(recipe: Load, tmp_path: Path) -> None:
+    (tmp_path / "Irish.txt").write_text("Daly\nDaly\n")
+    (tmp_path / "English.txt").write_text("Ash\nDaly\n")
+    found = recipe("classification").surnames_with_languages(tmp_path)
+    assert found == [("Ash", "English"), ("Daly", "English|Irish")]
+
+
+def test_a_dialogue_has_the_kinds_of_its_services(recipe: Load, tmp_path: Path) -> None:
+    file = tmp_path / "train.jsonl"
+    turns = [["U", "a table"], ["S", "where?"], ["U", "and a film"]]
+    services = ["Movies_1", "Restaurants_2", "Movies_2"]
+    file.write_text(json.dumps({"services": services, "turns": turns}) + "\n")
+    assert recipe("classification").dialogues(file) == [
+        ("a table and a film", "Movies|Restaurants")
+    ]
+
+
+def test_a_recipe_that_was_stopped_goes_on(
+    recipe: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, commands = recipe("classification"), []
+
+    def run(command: list[str], **options: object) -> subprocess.CompletedProcess:
+        commands.append(command[3:])
+        return subprocess.CompletedProcess(command, 0, stdout=b'{"accuracy": 1.0}')
+
+    monkeypatch.setattr(module.subprocess, "run", run)
+    monkeypatch.setattr(module, "files_of", lambda task, made: (Path("train"), Path("test")))
+    module.train_and_judge("names", 0, 1, str(tmp_path))
+    assert commands[0][:2] == ["train", "classification"]
+    (tmp_path / "config.toml").write_text("")
+    module.train_and_judge("names", 0, 1, str(tmp_path))
+    assert commands[2] == ["resume", str(tmp_path), "--threads", "1"]
+
+
 def test_drawings_of_the_last_five_people_are_the_test(recipe: Load, tmp_path: Path) -> None:
     folder = tmp_path / "omniglot"
     folder.mkdir()
@@ -240,6 +276,7 @@ def test_every_task_of_the_classification_table_has_settings_that_can_be(recipe:
     for task in module.PUBLISHED:
         words = {name.replace("-", "_"): value for name, value in module.settings_of(task).items()}
         words |= {"bidirectional": words.pop("no_bidirectional", None) is None}
+        words |= {switch: True for switch in ("lowercase", "part_marks") if switch in words}
         assert ClassificationSettings(data=Path("a"), **words).final_rate == 0.05
 
 

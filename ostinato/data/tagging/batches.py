@@ -20,6 +20,8 @@ class TagWindow(NamedTuple):
         inputs: indices of words (batch, time), 0 behind a sentence's end.
         spellings: (batch, time), equal where two tokens are spelled alike, 0 behind the end.
         characters: (batch, time, character), their indices, 0 behind a token's end.
+        features: (batch, time, column), indices of what more columns of the file say, 0 behind
+            a sentence's end.
         targets: indices of labels (batch, time), 0 where they do not count.
         lengths: (batch,), the tokens of each sentence.
         counted: (batch, time), boolean, True where the loss counts: on all tokens of a sentence
@@ -33,6 +35,7 @@ class TagWindow(NamedTuple):
     inputs: Tensor
     spellings: Tensor
     characters: Tensor
+    features: Tensor
     targets: Tensor
     lengths: Tensor
     counted: Tensor
@@ -114,6 +117,7 @@ def _window(part: TaggedPart, rows: NDArray[np.int64]) -> TagWindow:
         inputs=torch.from_numpy(words),
         spellings=torch.from_numpy(spellings),
         characters=torch.from_numpy(_characters(part, spellings)),
+        features=torch.from_numpy(part.features.padded(rows)[0]),
         targets=torch.from_numpy(np.where(counted, labels, 0)),
         lengths=torch.from_numpy(part.words.lengths[rows]),
         counted=torch.from_numpy(counted),

@@ -31,6 +31,8 @@ class TagCodec:
         labels: label i has the index i.
         lowercase: words are looked up in small letters; their characters keep their case.
         digits_alike: every digit of a word is looked up as 0.
+        features: what each column of more features says, by how often; value i has the index i + 2.
+        feature_counts: how often each stands in the training data.
     """
 
     words: tuple[str, ...]
@@ -39,6 +41,8 @@ class TagCodec:
     labels: tuple[str, ...]
     lowercase: bool
     digits_alike: bool
+    features: tuple[tuple[str, ...], ...] = ()
+    feature_counts: tuple[tuple[int, ...], ...] = ()
 
     @property
     def word_count(self) -> int:
@@ -60,6 +64,11 @@ class TagCodec:
         known = self._word_index
         return [known.get(self.normalised(token), UNKNOWN_INDEX) for token in tokens]
 
+    def feature_indices(self, column: int, values: Sequence[str]) -> list[int]:
+        """The index of each value of a column of features; unknown where it is not known."""
+        known = self._feature_index[column]
+        return [known.get(value, UNKNOWN_INDEX) for value in values]
+
     def spelling(self, token: str) -> list[int]:
         """The indices of a token's characters, at most `LONGEST_SPELLING`."""
         if len(token) > LONGEST_SPELLING:
@@ -75,6 +84,13 @@ class TagCodec:
     @cached_property
     def _word_index(self) -> dict[str, int]:
         return {word: index for index, word in enumerate(self.words, start=_RESERVED)}
+
+    @cached_property
+    def _feature_index(self) -> list[dict[str, int]]:
+        return [
+            {value: index for index, value in enumerate(values, start=_RESERVED)}
+            for values in self.features
+        ]
 
     @cached_property
     def _character_index(self) -> dict[str, int]:
@@ -101,6 +117,9 @@ class TagCodec:
                 labels=tuple(content["labels"]),
                 lowercase=content["lowercase"],
                 digits_alike=content["digits_alike"],
+                # Runs from before more features have none.
+                features=tuple(map(tuple, content.get("features", ()))),
+                feature_counts=tuple(map(tuple, content.get("feature_counts", ()))),
             )
         except (OSError, ValueError, KeyError, TypeError) as problem:
             raise CheckpointError(f"{path} is missing or damaged: {problem}") from problem
@@ -134,11 +153,14 @@ def learn_tag_codec(
     words: Counter[str] = Counter()
     characters: Counter[str] = Counter()
     labels: Counter[str] = Counter()
+    features: list[Counter[str]] = [Counter() for _ in text.sentences[0].features]
     for sentence in text.sentences:
         for token in sentence.tokens:
             words[normalised(token, lowercase=lowercase, digits_alike=digits_alike)] += 1
             characters.update(token)
         labels.update(sentence.labels)
+        for counter, values in zip(features, sentence.features, strict=True):
+            counter.update(values)
     if len(labels) == 1:
         raise DataError(
             f"{text.name}: every token has the label {next(iter(labels))!r}, so that there is "
@@ -154,4 +176,6 @@ def learn_tag_codec(
         tuple(label for label, _ in labels.most_common()),
         lowercase,
         digits_alike,
+        tuple(tuple(value for value, _ in one.most_common()) for one in features),
+        tuple(tuple(count for _, count in one.most_common()) for one in features),
     )

@@ -1,5 +1,6 @@
 """Tagged sentences as numbers: what training or validation reads."""
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -7,9 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ostinato.data.long_lists import Runs
 from ostinato.data.pair_part import RaggedTokens
-from ostinato.data.tagging.codec import TagCodec
+from ostinato.data.rows_on_disk import share_of
+from ostinato.data.tagging.codec import UNKNOWN_INDEX, TagCodec
 from ostinato.data.tagging.sentences import Sentence, TaggedText
+from ostinato.errors import DataError
 
 UNSEEN = -1
 """In place of a label that never occurs in training."""
@@ -37,6 +41,7 @@ class TaggedPart:
         spellings: of each token, which of `characters` is its own; from 1, 0 is padding's.
         characters: (spellings, characters), the indices of each distinct token, 0 behind its end.
         labels: indices of the labels, `UNSEEN` where one is not known; 0 where the text has none.
+        features: (tokens, columns), the indices of what the columns of more features say.
         lines: the line where each sentence begins.
         name: the file, for messages.
         unseen: labels that are not known.
@@ -47,6 +52,7 @@ class TaggedPart:
     spellings: RaggedTokens
     characters: NDArray[np.int32]
     labels: RaggedTokens
+    features: RaggedTokens
     lines: NDArray[np.int64]
     name: str
     unseen: UnseenLabels
@@ -63,58 +69,68 @@ class TaggedPart:
     @property
     def unknown_share(self) -> float:
         """The share of the tokens whose word is not known."""
-        return float(np.mean(self.words.tokens == 1))
+        return share_of(self.words.tokens, UNKNOWN_INDEX)
 
 
 def encode_tagged(text: TaggedText, codec: TagCodec) -> TaggedPart:
-    """The sentences of a text as numbers; labels are 0 where it was read without."""
-    sentences = text.sentences
-    lengths = np.array([len(sentence.tokens) for sentence in sentences])
-    starts = np.cumsum(lengths) - lengths
-    words = [index for sentence in sentences for index in codec.word_indices(sentence.tokens)]
-    spellings, characters = _spellings(sentences, codec)
-    labels, unseen = _labels(sentences, codec)
+    """The sentences of a text as numbers; labels are 0 where it was read without.
+
+    Raises:
+        DataError: other columns of features than in training.
+    """
+    words, spellings, labels = (Runs(np.int32) for _ in range(3))
+    features = Runs(np.int32, (len(codec.features),))
+    lines, spelled, unseen = array("q"), dict[str, int](), UnseenLabels(None, 0, 0)
+    for sentence in text.sentences:
+        words.append(np.array(codec.word_indices(sentence.tokens), np.int32))
+        # Each distinct token is spelled once, for most stand many times.
+        numbers = [spelled.setdefault(token, len(spelled) + 1) for token in sentence.tokens]
+        spellings.append(np.array(numbers, np.int32))
+        indices = [codec.label_index.get(label, UNSEEN) for label in sentence.labels]
+        labels.append(np.array(indices or [0] * len(sentence.tokens), np.int32))
+        unseen = _with_unseen(unseen, indices, sentence)
+        features.append(_features(sentence, codec, text.name))
+        lines.append(sentence.line)
+    starts, lengths = words.starts, words.lengths
     return TaggedPart(
-        RaggedTokens(np.array(words), starts, lengths),
-        RaggedTokens(spellings, starts, lengths),
-        characters,
-        RaggedTokens(labels, starts, lengths),
-        np.array([sentence.line for sentence in sentences]),
+        RaggedTokens(words.rows, starts, lengths),
+        RaggedTokens(spellings.rows, starts, lengths),
+        _characters(list(spelled), codec),
+        RaggedTokens(labels.rows, starts, lengths),
+        RaggedTokens(features.rows, starts, lengths),
+        np.array(lines, np.int64),
         text.name,
         unseen,
         codec,
     )
 
 
-def _spellings(
-    sentences: Sequence[Sentence], codec: TagCodec
-) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Each distinct token once, for most stand many times."""
-    numbers: dict[str, int] = {}
-    of_tokens = [
-        numbers.setdefault(token, len(numbers) + 1)
-        for sentence in sentences
-        for token in sentence.tokens
-    ]
-    spelled = [codec.spelling(token) for token in numbers]
+def _characters(tokens: Sequence[str], codec: TagCodec) -> NDArray[np.int32]:
+    spelled = [codec.spelling(token) for token in tokens]
     table = np.zeros((len(spelled) + 1, max(map(len, spelled))), np.int32)
     for row, indices in enumerate(spelled, start=1):
         table[row, : len(indices)] = indices
-    return np.array(of_tokens), table
+    return table
 
 
-def _labels(
-    sentences: Sequence[Sentence], codec: TagCodec
-) -> tuple[NDArray[np.int64], UnseenLabels]:
-    known, indices = codec.label_index, []
-    first: tuple[str | None, int] = (None, 0)
-    for sentence in sentences:
-        if not sentence.labels:
-            indices += [0] * len(sentence.tokens)
-        for label, line in zip(sentence.labels, sentence.lines, strict=False):
-            index = known.get(label, UNSEEN)
-            if index == UNSEEN and first[0] is None:
-                first = (label, line)
-            indices.append(index)
-    labels = np.array(indices)
-    return labels, UnseenLabels(*first, int(np.sum(labels == UNSEEN)))
+def _with_unseen(before: UnseenLabels, indices: Sequence[int], sentence: Sentence) -> UnseenLabels:
+    if UNSEEN not in indices:
+        return before
+    found = before._replace(tokens=before.tokens + indices.count(UNSEEN))
+    if before.tokens:
+        return found
+    first = indices.index(UNSEEN)
+    return found._replace(label=sentence.labels[first], line=sentence.lines[first])
+
+
+def _features(sentence: Sentence, codec: TagCodec, name: str) -> NDArray[np.int32]:
+    """The indices of what the columns of features say (tokens, columns)."""
+    if len(sentence.features) != len(codec.features):
+        raise DataError(
+            f"{name}, line {sentence.line}: the model reads {len(codec.features)} more columns of "
+            f"features beside each token, and here are {len(sentence.features)}: give a file with "
+            "the columns of its training"
+        )
+    columns = enumerate(sentence.features)
+    found = [codec.feature_indices(column, values) for column, values in columns]
+    return np.array(found, np.int32).reshape(len(found), len(sentence.tokens)).T

@@ -10,7 +10,8 @@ from ostinato.data.text_reading import Meter, Progress
 from ostinato.data.text_sources import TextSource
 from ostinato.errors import DataError
 
-_Row = tuple[str, str] | None
+_Row = tuple[str, ...] | None
+"""Token, label ("" where none is read), and what the columns of more features say."""
 _RowOf = Callable[[str, str, Layout, bool], _Row]
 _DOCUMENT = "-DOCSTART-"
 
@@ -47,12 +48,12 @@ def sentences_of(
         DataError: see `read_tagged`.
     """
     row_of: _RowOf = _conllu_row if layout.format == "conllu" else _ColumnRow(layout, labelled)
-    waiting: list[tuple[str, str, int]] = []
+    waiting: list[tuple[tuple[str, ...], int]] = []
     for number, line in enumerate(lines, start=1):
         if line.strip():
             row = row_of(line, f"{name}, line {number}", layout, labelled)
             if row is not None and row[0] != _DOCUMENT:
-                waiting.append((*row, number))
+                waiting.append((row, number))
         elif waiting:
             yield _sentence(waiting, labelled)
             waiting = []
@@ -74,9 +75,10 @@ def find_file(path: Path, holds: str = "sentence") -> TextSource:
     return TextSource(str(path), file)
 
 
-def _sentence(rows: list[tuple[str, str, int]], labelled: bool) -> Sentence:
-    tokens, labels, lines = zip(*rows, strict=True)
-    return Sentence(tokens, labels if labelled else (), lines)
+def _sentence(waiting: list[tuple[tuple[str, ...], int]], labelled: bool) -> Sentence:
+    rows, lines = zip(*waiting, strict=True)
+    tokens, labels, *features = zip(*rows, strict=True)
+    return Sentence(tokens, labels if labelled else (), lines, tuple(features))
 
 
 def _conllu_row(line: str, place: str, layout: Layout, labelled: bool) -> _Row:
@@ -102,7 +104,7 @@ class _ColumnRow:
         self.separator = "\t" if layout.format == "tsv" else None
         self.width: int | None = None
         self.first = ""
-        wanted = [layout.token_column]
+        wanted = [layout.token_column, *layout.feature_columns]
         if labelled:
             wanted.append(layout.label_column or 2)
         self.least = max(wanted)
@@ -110,7 +112,7 @@ class _ColumnRow:
     def __call__(self, line: str, place: str, layout: Layout, labelled: bool) -> _Row:
         columns = line.split(self.separator)
         if columns[0] == _DOCUMENT:
-            return _DOCUMENT, ""
+            return (_DOCUMENT,)
         if len(columns) < self.least:
             between = "a tab" if self.separator else "white space"
             raise DataError(
@@ -134,4 +136,13 @@ def _row(columns: list[str], place: str, layout: Layout, labelled: bool) -> _Row
         label = columns[(layout.label_column or len(columns)) - 1].strip()
     if not token or (labelled and not label):
         raise DataError(f"{place} has an empty {'label' if token else 'token'}")
-    return token, label
+    if labelled and layout.label_column is None and len(columns) in layout.feature_columns:
+        raise DataError(
+            f"{place}: column {len(columns)} is the last and holds the labels, so that it cannot "
+            "be a feature (features); say with label_column where the labels stand"
+        )
+    features = [columns[column - 1].strip() for column in layout.feature_columns]
+    if not all(features):
+        empty = layout.feature_columns[features.index("")]
+        raise DataError(f"{place}, column {empty}: the feature is empty")
+    return token, label, *features

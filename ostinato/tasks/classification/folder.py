@@ -4,19 +4,30 @@ from pathlib import Path
 
 from ostinato.tasks.classification.corpus import ClassificationCorpus
 from ostinato.tasks.classification.settings import ClassificationSettings
-from ostinato.tasks.recorded_run import found_from_anywhere, recorded_settings, write_run
+from ostinato.tasks.own_cell import cell_title
+from ostinato.tasks.recorded_run import (
+    found_from_anywhere,
+    recorded_cell,
+    recorded_settings,
+    write_run,
+)
 
 _PATHS = ("data", "valid", "initial_weights")
 _TOLD = 12
 
 
-def settings_of(folder: Path) -> ClassificationSettings:
+def settings_of(folder: Path, cell: str | None = None) -> ClassificationSettings:
     """The settings of the run in `folder`.
+
+    Args:
+        folder: the run's folder.
+        cell: FILE.py:Class again, for a run with a cell of one's own. None: not named.
 
     Raises:
         CheckpointError: there is no run of classification.
+        SettingsError: a cell of one's own is not named, or its source changed.
     """
-    return recorded_settings(folder, "classification", ClassificationSettings)
+    return recorded_settings(folder, "classification", ClassificationSettings, cell)
 
 
 def describe(folder: Path, settings: ClassificationSettings, corpus: ClassificationCorpus) -> None:
@@ -30,7 +41,7 @@ def describe(folder: Path, settings: ClassificationSettings, corpus: Classificat
     )
     record = {
         "task": "classification",
-        "cell": settings.cell,
+        **recorded_cell(settings.cell),
         "fingerprint": corpus.fingerprint,
         "sources": [],
     }
@@ -47,7 +58,7 @@ def _page(folder: Path, settings: ClassificationSettings, corpus: Classification
 
 A classifier, trained on {corpus.train.name}.
 
-- model: {settings.cell} {ways}, {layers} of {settings.hidden_size} units
+- model: {cell_title(settings.cell)} {ways}, {layers} of {settings.hidden_size} units
 - read out by: {settings.read_out}
 - classes: {len(classes)}: {told}
 - samples to train on: {len(corpus.train):,}, to validate on: {len(held) if held else 0:,}

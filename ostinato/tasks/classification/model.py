@@ -15,6 +15,7 @@ from ostinato.data.classification.codec import SampleCodec, TextCodec
 from ostinato.layers import GRU, LSTM, RNN, Recurrent, RecurrentLayer
 from ostinato.models import Classifier, NumberSteps, TokenSteps
 from ostinato.tasks.classification.settings import ClassificationSettings
+from ostinato.tasks.own_cell import build_own_cells, is_own_cell
 
 EMBEDDING_SIZE = 64
 _RELATIVES: dict[str, type[Cell]] = {
@@ -57,6 +58,10 @@ def build_layer(settings: ClassificationSettings, input_size: int) -> RecurrentL
         "dropout": settings.dropout if settings.layers > 1 else 0.0,
         "recurrent_dropout": settings.recurrent_dropout,
     }
+    if is_own_cell(settings.cell):
+        both = settings.bidirectional
+        stack = (input_size, settings.hidden_size, settings.layers)
+        return Recurrent(*build_own_cells(settings.cell, *stack, bidirectional=both), **shared)
     if settings.cell in _RELATIVES:
         forward = _stack(settings, input_size)
         backward = _stack(settings, input_size) if settings.bidirectional else None

@@ -8,12 +8,12 @@ from pydantic import Field, model_validator
 from ostinato.data.classification.columns import Columns
 from ostinato.data.classification.reading import SampleFormat
 from ostinato.models.read_out import ReadOutName
-from ostinato.names import nearest
 from ostinato.tasks.settings import (
     PositiveInteger,
     PositiveNumber,
     Rate,
     TrainingSettings,
+    refuse_unknown_cell,
 )
 
 CELLS = (
@@ -116,7 +116,9 @@ class ClassificationSettings(TrainingSettings):
         None,
         description="Features of a step. None: 64 of texts; the numbers of series as they are.",
     )
-    cell: str = Field("lstm", description=f"The cell: {', '.join(CELLS)}.")
+    cell: str = Field(
+        "lstm", description=f"The cell: {', '.join(CELLS)}, or your own as FILE.py:Class."
+    )
     bidirectional: bool = Field(
         True, description="Read each sample both ways. no: forward, so that classes come early."
     )
@@ -200,10 +202,7 @@ class ClassificationSettings(TrainingSettings):
             raise ValueError(f"best_by {self.best_by} is for samples with {what}")
 
     def _check_cell(self) -> None:
-        if self.cell not in CELLS:
-            raise ValueError(
-                f"cell must be {', '.join(CELLS)}, got {self.cell!r}" + nearest(self.cell, CELLS)
-            )
+        refuse_unknown_cell(self.cell, CELLS)
 
     @property
     def columns(self) -> Columns:

@@ -25,6 +25,7 @@ from ostinato.tasks.classification.model import build, build_layer
 from ostinato.tasks.classification.run import ClassificationRun, Prediction
 from ostinato.tasks.classification.settings import ClassificationSettings
 from ostinato.tasks.initial_weights import load_initial_weights
+from ostinato.tasks.own_cell import cell_title, is_own_cell
 from ostinato.tasks.run_folder import refuse_unusable_folder, require_run
 from ostinato.tasks.training_run import (
     begin_folder,
@@ -70,7 +71,7 @@ def train(settings: ClassificationSettings, observer: Observer | None = None) ->
         model = _model(settings, corpus, device, fresh=True)
         folder = begin_folder(
             settings.run,
-            f"classification-{settings.cell}",
+            f"classification-{cell_title(settings.cell)}",
             processes,
             lambda folder: describe(folder, settings, corpus),
         )
@@ -82,6 +83,7 @@ def train(settings: ClassificationSettings, observer: Observer | None = None) ->
 def resume(
     folder: Path | str,
     *,
+    cell: str | None = None,
     device: str | None = None,
     threads: int | None = None,
     workers: int | None = None,
@@ -91,12 +93,13 @@ def resume(
 
     Args:
         folder: the run's folder.
+        cell: FILE.py:Class again, for a run with a cell of one's own.
         device, threads, workers: other than the run's own; None: the same.
         observer: hears of everything that happens.
     """
     observer = observer or Observer()
     folder = Path(folder)
-    settings = settings_of(folder)
+    settings = settings_of(folder, cell)
     settings = settings_elsewhere(settings, device, threads, workers)
     with take_part(settings) as (processes, where):
         corpus = prepare_again(folder, settings, observer)
@@ -105,14 +108,21 @@ def resume(
         return _train(folder, settings, model, corpus, processes, observer, resume=True)
 
 
-def load_classifier(folder: Path | str, *, device: str = "auto") -> ClassificationRun:
+def load_classifier(
+    folder: Path | str, *, cell: str | None = None, device: str = "auto"
+) -> ClassificationRun:
     """A run's best model, ready to classify and to be judged.
+
+    Args:
+        folder: the run's folder.
+        cell: FILE.py:Class again, for a run with a cell of one's own.
+        device: where to compute.
 
     Raises:
         CheckpointError: there is no run of classification, or it has no checkpoint yet.
     """
     folder = Path(folder)
-    settings, codec = settings_of(folder), SampleCodec.load(folder)
+    settings, codec = settings_of(folder, cell), SampleCodec.load(folder)
     model = build(settings, codec)
     load_trained(model, folder)
     return ClassificationRun(folder, settings, model.to(choose_device(device)).eval(), codec)
@@ -138,7 +148,8 @@ def _prepare(settings: ClassificationSettings, observer: Observer) -> Classifica
     if settings.initial_weights is None:
         return prepare(settings, observer)
     require_run(settings.initial_weights)
-    before = settings_of(settings.initial_weights)
+    own = settings.cell if is_own_cell(settings.cell) else None
+    before = settings_of(settings.initial_weights, own)
     for name in ("tokens", "lowercase", "part_marks", "scale", "fold", "permutation", "separator"):
         if getattr(before, name) != getattr(settings, name):
             raise SettingsError(

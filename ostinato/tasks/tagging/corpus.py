@@ -112,6 +112,7 @@ def read_text(settings: TaggingSettings, path: Path, observer: Observer) -> Tagg
         format=settings.format,
         token_column=settings.token_column,
         label_column=settings.label_column,
+        features=settings.features,
     )
     return read_tagged(path, layout, progress=observer.preparing)
 
@@ -202,17 +203,15 @@ def _divided(text: TaggedText, fraction: float, seed: int) -> tuple[TaggedText, 
             "more, or validation_fraction 0"
         )
     chosen = np.random.default_rng(seed).permutation(total)
-    return _some(text, np.sort(chosen[count:])), _some(text, np.sort(chosen[:count]))
-
-
-def _some(text: TaggedText, numbers: np.ndarray) -> TaggedText:
-    return TaggedText([text.sentences[number] for number in numbers], text.name)
+    return text.some(np.sort(chosen[count:])), text.some(np.sort(chosen[:count]))
 
 
 def _fingerprint(*texts: TaggedText | None) -> str:
     sha256 = hashlib.sha256()
     for text in texts:
         for sentence in () if text is None else text.sentences:
-            sha256.update("\n".join((*sentence.tokens, *sentence.labels, "")).encode() + b"\0")
+            columns = (sentence.tokens, sentence.labels, *sentence.features)
+            words = (word for column in columns for word in column)
+            sha256.update("\n".join((*words, "")).encode() + b"\0")
         sha256.update(b"\1")
     return sha256.hexdigest()

@@ -2,14 +2,17 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
+from ostinato.data.long_lists import ReadOnly
 from ostinato.data.tagging.batches import TagBatches
 from ostinato.data.tagging.codec import TagCodec
 from ostinato.data.tagging.part import TaggedPart, encode_tagged
@@ -38,7 +41,7 @@ class TaggingJudgement:
     figures: dict[str, Any]
     confusion: Counter[tuple[str, str]]
     spans: SpanScore | None
-    predicted: list[tuple[str, ...]]
+    predicted: Sequence[Labels]
 
     def per_label(self) -> list[LabelFigure]:
         """F1 of each type of spans, or of each label; the most frequent first."""
@@ -59,6 +62,29 @@ class TaggingJudgement:
         draw_labels(self.per_label(), self.confusion, picture, title=title, measure=measure)
 
 
+@final
+class LabelsOfSentences(ReadOnly[tuple[str, ...]]):
+    """The labels of each sentence of a part; in memory a byte or two a token."""
+
+    def __init__(self, part: TaggedPart) -> None:
+        self._names = part.codec.labels
+        self._starts, self._lengths = part.words.starts, part.words.lengths
+        self._indices = np.zeros(part.token_count, np.min_scalar_type(len(self._names)))
+
+    def put(self, number: int, indices: NDArray[np.int64]) -> None:
+        """The indices of a sentence's labels; what is behind its end is not read."""
+        start, length = self._starts[number], self._lengths[number]
+        self._indices[start : start + length] = indices[:length]
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def item(self, number: int) -> tuple[str, ...]:
+        start = self._starts[number]
+        indices = self._indices[start : start + self._lengths[number]]
+        return tuple(self._names[index] for index in indices.tolist())
+
+
 def predict(
     model: Tagger,
     codec: TagCodec,
@@ -77,7 +103,7 @@ def predict(
     if not sentences:
         return []
     part = encode_tagged(TaggedText(list(sentences), "the sentences given"), codec)
-    return _predict(model, part, progress)[0]
+    return list(_predict(model, part, progress)[0])
 
 
 def evaluate(
@@ -89,14 +115,17 @@ def evaluate(
 ) -> TaggingJudgement:
     """Tag the sentences of `text`, which `part` holds as numbers, and compare."""
     predicted, nats, tokens = _predict(model, part, progress)
-    true = [sentence.labels for sentence in text.sentences]
-    judgement = score(true, predicted)
+    judgement = score((sentence.labels for sentence in text.sentences), predicted)
     judgement.figures["nats_per_token"] = nats / tokens if tokens else math.nan
     return judgement
 
 
-def score(true: Sequence[Labels], predicted: Sequence[tuple[str, ...]]) -> TaggingJudgement:
+def score(true: Iterable[Labels], predicted: Sequence[Labels]) -> TaggingJudgement:
     """How often labels are the true ones.
+
+    Args:
+        true: of each sentence.
+        predicted: of each sentence.
 
     Returns:
         figures: accuracy, the share of the tokens whose label is right; tokens; and where the true
@@ -117,7 +146,7 @@ def score(true: Sequence[Labels], predicted: Sequence[tuple[str, ...]]) -> Taggi
         "span_recall": spans.all.recall if marked else None,
         "tokens": tokens,
     }
-    return TaggingJudgement(figures, confusion, spans if marked else None, list(predicted))
+    return TaggingJudgement(figures, confusion, spans if marked else None, predicted)
 
 
 def validation(
@@ -159,24 +188,24 @@ def _of_labels(confusion: Counter[tuple[str, str]]) -> dict[str, tuple[float, in
 @torch.no_grad()
 def _predict(
     model: Tagger, part: TaggedPart, progress: Callable[[int, int], None] | None
-) -> tuple[list[tuple[str, ...]], float, int]:
+) -> tuple[LabelsOfSentences, float, int]:
     """The labels of each sentence; the nats of those that count, and how many tokens these are."""
     was_training = model.training
     model.eval()
-    names, found = part.codec.labels, [()] * len(part)
+    found = LabelsOfSentences(part)
     nats, counted, done = 0.0, 0, 0
     device = next(model.parameters()).device
     batches = TagBatches(part, tokens=_BATCH_TOKENS, sentences=_BATCH_SENTENCES)
     for index in range(len(batches)):
         window = move_window(batches[index], device)
         lengths = window.lengths
-        scores = model(window.inputs, window.characters, window.spellings, lengths)
+        scores = model(window.inputs, window.characters, window.spellings, lengths, window.features)
         losses = model.loss(scores, window.targets, lengths).double()
         nats += float(losses[window.counted[:, 0].to(device)].sum())
         counted += window.units
-        chosen = model.choose(scores, lengths).tolist()
-        for row, labels, length in zip(window.rows.tolist(), chosen, lengths.tolist(), strict=True):
-            found[row] = tuple(names[label] for label in labels[:length])
+        chosen = model.choose(scores, lengths).numpy(force=True)
+        for row, labels in zip(window.rows.tolist(), chosen, strict=True):
+            found.put(row, labels)
         done += int(lengths.sum())
         if progress is not None:
             progress(done, part.token_count)

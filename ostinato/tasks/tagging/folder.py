@@ -2,20 +2,31 @@
 
 from pathlib import Path
 
-from ostinato.tasks.recorded_run import found_from_anywhere, recorded_settings, write_run
+from ostinato.tasks.own_cell import cell_title
+from ostinato.tasks.recorded_run import (
+    found_from_anywhere,
+    recorded_cell,
+    recorded_settings,
+    write_run,
+)
 from ostinato.tasks.tagging.corpus import CODEC, TaggingCorpus
 from ostinato.tasks.tagging.settings import TaggingSettings
 
 _PATHS = ("data", "valid", "embeddings", "initial_weights")
 
 
-def settings_of(folder: Path) -> TaggingSettings:
+def settings_of(folder: Path, cell: str | None = None) -> TaggingSettings:
     """The settings of the run in `folder`.
+
+    Args:
+        folder: the run's folder.
+        cell: FILE.py:Class again, for a run with a cell of one's own. None: not named.
 
     Raises:
         CheckpointError: there is no run of tagging.
+        SettingsError: a cell of one's own is not named, or its source changed.
     """
-    return recorded_settings(folder, "tagging", TaggingSettings)
+    return recorded_settings(folder, "tagging", TaggingSettings, cell)
 
 
 def describe(
@@ -30,7 +41,7 @@ def describe(
     )
     record = {
         "task": "tagging",
-        "cell": settings.cell,
+        **recorded_cell(settings.cell),
         "fingerprint": corpus.fingerprint,
         "sources": [],
     }
@@ -39,6 +50,7 @@ def describe(
 
 
 def _page(folder: Path, settings: TaggingSettings, corpus: TaggingCorpus) -> str:
+    cell = cell_title(settings.cell)
     layers = f"{settings.layers} layer" + "s" * (settings.layers > 1)
     ways = "both ways" if settings.bidirectional else "forward"
     codec, held = corpus.codec, corpus.validation
@@ -47,7 +59,7 @@ def _page(folder: Path, settings: TaggingSettings, corpus: TaggingCorpus) -> str
 
 A tagger, trained on {corpus.train.name}.
 
-- model: {settings.cell} {ways}, {layers} of {settings.hidden_size} units, {settings.output}
+- model: {cell} {ways}, {layers} of {settings.hidden_size} units, {settings.output}
 - knows: {known}, {len(codec.characters)} characters
 - sentences to train on: {len(corpus.train):,}, to validate on: {len(held[0]) if held else 0:,}
 

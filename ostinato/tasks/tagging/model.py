@@ -4,13 +4,15 @@ import torch
 
 from ostinato.data.tagging.codec import PAD_INDEX, UNKNOWN_INDEX, TagCodec
 from ostinato.data.tagging.word_vectors import WordVectors
-from ostinato.layers import GRU, LSTM, RNN
+from ostinato.layers import GRU, LSTM, RNN, Recurrent, RecurrentLayer
 from ostinato.models import (
+    ColumnFeatures,
     ConvolutionalSpelling,
     RecurrentSpelling,
     Tagger,
     WordFeatures,
 )
+from ostinato.tasks.own_cell import build_own_cells, is_own_cell
 from ostinato.tasks.tagging.settings import TaggingSettings
 
 EMBEDDING_SIZE = 100
@@ -34,29 +36,37 @@ def build(settings: TaggingSettings, codec: TagCodec, embedding_size: int) -> Ta
         spelling = _SPELLINGS[settings.characters](
             codec.character_count, settings.character_size, settings.spelling_size
         )
+    columns = None
+    if codec.features:
+        counts = [(1, 1, *one) for one in codec.feature_counts]
+        columns = ColumnFeatures(counts, settings.feature_size, word_dropout=settings.word_dropout)
     features = WordFeatures(
         codec.word_count,
         embedding_size,
         spelling,
         counts=torch.tensor([1, 1, *codec.counts]),
         word_dropout=settings.word_dropout,
+        columns=columns,
     )
     features.embedding.weight.requires_grad_(not settings.fixed_embeddings)
-    recurrent = _CELLS[settings.cell](
-        features.output_size,
-        settings.hidden_size,
-        settings.layers,
-        bidirectional=settings.bidirectional,
-        # One layer has nothing between: there dropout acts on features and outputs alone.
-        dropout=settings.dropout if settings.layers > 1 else 0.0,
-    )
     return Tagger(
         features,
-        recurrent,
+        _layer(settings, features.output_size),
         len(codec.labels),
         conditional_random_field=settings.output == "crf",
         dropout=settings.dropout,
     )
+
+
+def _layer(settings: TaggingSettings, input_size: int) -> RecurrentLayer:
+    size = (input_size, settings.hidden_size, settings.layers)
+    both = settings.bidirectional
+    # One layer has nothing between: there dropout acts on features and outputs alone.
+    dropout = settings.dropout if settings.layers > 1 else 0.0
+    if is_own_cell(settings.cell):
+        cells = build_own_cells(settings.cell, *size, bidirectional=both)
+        return Recurrent(*cells, dropout=dropout)
+    return _CELLS[settings.cell](*size, bidirectional=both, dropout=dropout)
 
 
 @torch.no_grad()

@@ -48,7 +48,7 @@ class TaggingRun(TrainedRun[TaggingSettings]):
             sentence: running text, which is cut into words and punctuation marks; or tokens.
 
         Raises:
-            DataError: there is no token, or an empty one.
+            DataError: there is no token, or an empty one; or the model reads more columns.
         """
         tokens = words_of(sentence) if isinstance(sentence, str) else list(sentence)
         if not tokens or not all(tokens):
@@ -88,10 +88,21 @@ class TaggingRun(TrainedRun[TaggingSettings]):
             tell_unseen(part, observer)
         return evaluate(self.model, part, text, progress=observer.evaluated)
 
+    @property
+    def own_format(self) -> str | None:
+        """The format of its training file."""
+        return self.settings.format or format_of(self.settings.data)
+
     def _settings_for(self, path: Path) -> TaggingSettings:
         """The run's own; of a file whose name tells another format, that one's usual columns."""
         own = format_of(self.settings.data)
         if format_of(path) in (None, own):
             return self.settings.model_copy(update={"format": self.settings.format or own})
+        if self.settings.features:
+            raise SettingsError(
+                f"{self.folder} reads the columns {' '.join(self.settings.features)} of "
+                f"{self.settings.format or own} files, and {path} is no such file: give one, or "
+                "change it into one"
+            )
         columns = {"token_column": None, "label_column": None}
         return self.settings.model_copy(update={"format": format_of(path), **columns})

@@ -5,13 +5,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ostinato.tasks.names import nearest
 from ostinato.tasks.settings import (
     CountingInteger,
     PositiveInteger,
     PositiveNumber,
     Rate,
     TrainingSettings,
+    refuse_unknown_cell,
 )
 
 CELLS = ("lstm", "gru", "rnn")
@@ -40,6 +40,11 @@ class TaggingSettings(TrainingSettings):
         None,
         description="Column of the labels, from 1; of CoNLL-U also by its name, as xpos. None: "
         "the last; of CoNLL-U upos.",
+    )
+    features: tuple[str, ...] = Field(
+        (),
+        description="More columns to read beside each token, as its part of speech: numbers from "
+        "1; of CoNLL-U also names, as xpos. What is tagged later needs them, too.",
     )
     lowercase: bool = Field(
         True, description="Look words up in small letters; their characters keep their case."
@@ -76,7 +81,10 @@ class TaggingSettings(TrainingSettings):
     spelling_size: PositiveInteger = Field(
         25, description="Units that read a word's characters (recurrent: in each direction)."
     )
-    cell: str = Field("lstm", description="The cell: lstm, gru or rnn.")
+    feature_size: PositiveInteger = Field(
+        25, description="Features of what a column says; with --features."
+    )
+    cell: str = Field("lstm", description="The cell: lstm, gru, rnn, or your own as FILE.py:Class.")
     bidirectional: bool = Field(
         True, description="Read each sentence both ways. no: from its first token to its last."
     )
@@ -108,6 +116,8 @@ class TaggingSettings(TrainingSettings):
         for name in ("character_size", "spelling_size"):
             if self.characters == "ignored" and getattr(self, name) != fields[name].default:
                 raise ValueError(f"{name} is for a model that reads characters, and it reads none")
+        if not self.features and self.feature_size != fields["feature_size"].default:
+            raise ValueError("feature_size is for more columns beside the tokens: give features")
         if self.embeddings is not None and self.initial_weights is not None:
             raise ValueError("give embeddings or initial_weights, not both: each sets the words")
         if self.valid is not None and "validation_fraction" in self.model_fields_set:
@@ -117,10 +127,7 @@ class TaggingSettings(TrainingSettings):
         return self
 
     def _check_cell(self) -> None:
-        if self.cell not in CELLS:
-            raise ValueError(
-                f"cell must be {', '.join(CELLS)}, got {self.cell!r}" + nearest(self.cell, CELLS)
-            )
+        refuse_unknown_cell(self.cell, CELLS)
 
     @property
     def unit(self) -> str:

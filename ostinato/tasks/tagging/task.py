@@ -13,6 +13,7 @@ from ostinato.data.tagging.codec import TagCodec
 from ostinato.errors import MissingExtraError, SettingsError
 from ostinato.models import Tagger
 from ostinato.tasks.initial_weights import load_initial_weights
+from ostinato.tasks.own_cell import cell_title, is_own_cell
 from ostinato.tasks.run_folder import refuse_unusable_folder, require_run
 from ostinato.tasks.tagging.corpus import CODEC, TaggingCorpus, prepare, prepare_again
 from ostinato.tasks.tagging.evaluation import (
@@ -63,13 +64,14 @@ def train(settings: TaggingSettings, observer: Observer | None = None) -> Taggin
     observer = observer or Observer()
     refuse_unusable_folder(settings.run)
     # Much can only be refused by building it; so before anything is read.
-    build(settings, TagCodec(("a",), (1,), ("a",), ("O", "B"), True, True), 4)
+    columns = [("a",) for _ in settings.features], [(1,) for _ in settings.features]
+    build(settings, TagCodec(("a",), (1,), ("a",), ("O", "B"), True, True, *map(tuple, columns)), 4)
     with take_part(settings) as (processes, device):
         corpus = _prepare(settings, observer)
         model = _model(settings, corpus, device, fresh=True)
         folder = begin_folder(
             settings.run,
-            f"tagging-{settings.cell}",
+            f"tagging-{cell_title(settings.cell)}",
             processes,
             lambda folder: describe(folder, settings, corpus, _embedding_size(settings, corpus)),
         )
@@ -81,6 +83,7 @@ def train(settings: TaggingSettings, observer: Observer | None = None) -> Taggin
 def resume(
     folder: Path | str,
     *,
+    cell: str | None = None,
     device: str | None = None,
     threads: int | None = None,
     workers: int | None = None,
@@ -90,12 +93,13 @@ def resume(
 
     Args:
         folder: the run's folder.
+        cell: FILE.py:Class again, for a run with a cell of one's own.
         device, threads, workers: other than the run's own; None: the same.
         observer: hears of everything that happens.
     """
     observer = observer or Observer()
     folder = Path(folder)
-    settings = settings_of(folder)
+    settings = settings_of(folder, cell)
     settings = settings_elsewhere(settings, device, threads, workers)
     with take_part(settings) as (processes, where):
         fresh = Journal(folder).find() is None
@@ -105,14 +109,19 @@ def resume(
         return _train(folder, settings, model, corpus, processes, observer, resume=True)
 
 
-def load_tagger(folder: Path | str, *, device: str = "auto") -> TaggingRun:
+def load_tagger(folder: Path | str, *, cell: str | None = None, device: str = "auto") -> TaggingRun:
     """A run's best model, ready to tag and to be judged.
+
+    Args:
+        folder: the run's folder.
+        cell: FILE.py:Class again, for a run with a cell of one's own.
+        device: where to compute.
 
     Raises:
         CheckpointError: there is no run of tagging, or it has no checkpoint yet.
     """
     folder = Path(folder)
-    settings, codec = settings_of(folder), TagCodec.load(folder / CODEC)
+    settings, codec = settings_of(folder, cell), TagCodec.load(folder / CODEC)
     model = build(settings, codec, settings.embedding_size or EMBEDDING_SIZE)
     load_trained(model, folder)
     return TaggingRun(folder, settings, model.to(choose_device(device)).eval(), codec)
@@ -138,7 +147,13 @@ def _prepare(settings: TaggingSettings, observer: Observer) -> TaggingCorpus:
     if settings.initial_weights is None:
         return prepare(settings, observer)
     require_run(settings.initial_weights)
-    settings_of(settings.initial_weights)
+    own = settings.cell if is_own_cell(settings.cell) else None
+    before = settings_of(settings.initial_weights, own)
+    if before.features != settings.features:
+        raise SettingsError(
+            f"features is {' '.join(before.features) or 'none'} in {settings.initial_weights}, "
+            "whose model reads these columns: give the same"
+        )
     codec = TagCodec.load(settings.initial_weights / CODEC)
     for name in ("lowercase", "digits_alike"):
         if getattr(codec, name) != getattr(settings, name):

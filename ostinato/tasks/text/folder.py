@@ -6,8 +6,8 @@ from pathlib import Path
 from ostinato.data import Corpus
 from ostinato.data.text_sources import STANDARD_INPUT
 from ostinato.errors import SettingsError
-from ostinato.tasks.own_cell import is_own_cell, source_hash
-from ostinato.tasks.recorded_run import write_run
+from ostinato.tasks.own_cell import absolute_cell
+from ostinato.tasks.recorded_run import recorded_cell, with_cell_named, write_run
 from ostinato.tasks.run_folder import CONFIG, read_record
 from ostinato.tasks.text.settings import TextSettings
 from ostinato.tasks.toml import read_toml
@@ -24,36 +24,19 @@ def settings_of(folder: Path, cell: str | None) -> TextSettings:
         CheckpointError: there is no run.
         SettingsError: a cell of one's own is not named, or its source changed.
     """
-    record = read_record(folder)
+    read_record(folder)
     values = read_toml(folder / CONFIG, TextSettings)
-    named = values.get("cell", "lstm")
     if values.get("model") == "transformer" and cell is not None:
         raise SettingsError(f"{folder} holds a transformer, which has no cell: leave out --cell")
-    if not is_own_cell(named):
-        if cell is not None and cell != named:
-            raise SettingsError(f"{folder} was trained with the cell {named}, not {cell}")
-        return TextSettings(**values)
-    if cell is None:
-        raise SettingsError(
-            f"{folder} was trained with a cell of your own ({named}); its file is Python and is "
-            f"run only when you name it: add --cell {named}"
-        )
-    if source_hash(cell) != record["cell_sha256"]:
-        raise SettingsError(
-            f"{cell} is not the source that {folder} was trained with (its SHA-256 differs); "
-            "give the file as it was"
-        )
-    return TextSettings(**{**values, "cell": cell})
+    return TextSettings(**with_cell_named(folder, values, cell))
 
 
 def describe(folder: Path, settings: TextSettings, corpus: Corpus) -> None:
     """Write what the run is: settings, tokeniser, fingerprint, and a page for a person."""
     fixed = _found_from_anywhere(settings).model_copy(update={"run": folder.absolute()})
-    own = is_own_cell(settings.cell)
     record = {
         "task": "text",
-        "cell": settings.network,
-        "cell_sha256": source_hash(settings.cell) if own else None,
+        **recorded_cell(settings.network),
         "fingerprint": corpus.fingerprint,
         "sources": corpus.sources,
         "counts_ends": corpus.train.counts_ends,
@@ -66,14 +49,13 @@ def _found_from_anywhere(settings: TextSettings) -> TextSettings:
     """The settings with absolute paths, for a run that goes on from another folder."""
     cache, weights = settings.cache_dir, settings.initial_weights
     changes = {
+        "cell": absolute_cell(settings.cell),
         "data": _absolute(settings.data),
         "valid": _absolute(settings.valid),
         "test": _absolute(settings.test),
         "cache_dir": None if cache is None else cache.absolute(),
         "initial_weights": None if weights is None else weights.absolute(),
     }
-    if is_own_cell(settings.cell):
-        (changes["cell"],) = _absolute([settings.cell])
     return settings.model_copy(update=changes)
 
 
