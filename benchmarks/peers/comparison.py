@@ -124,7 +124,7 @@ def check_agreement(ours: Any, peer: Any, tolerance: float) -> None:
         ours, peer = {"result": ours}, {"result": peer}
     assert set(ours) == set(peer), f"{sorted(ours)} and {sorted(peer)}"
     for name, found in ours.items():
-        largest = float(peer[name].abs().max())
+        largest = float(peer[name].detach().abs().max())
         torch.testing.assert_close(found, peer[name], rtol=0, atol=tolerance * largest)
 
 

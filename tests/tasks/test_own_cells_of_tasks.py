@@ -10,8 +10,10 @@ from tagged_toys import sentences, write
 from ostinato.cli.main import main
 from ostinato.errors import SettingsError
 from ostinato.layers import Recurrent
+from ostinato.tasks.classification.settings import ClassificationSettings
 from ostinato.tasks.classification.task import load_classifier, train_classification
 from ostinato.tasks.recorded_run import read_record
+from ostinato.tasks.tagging.settings import TaggingSettings
 from ostinato.tasks.tagging.task import load_tagger, train_tagging
 
 QUICK = {"hidden_size": 8, "updates": 8, "threads": 1, "device": "cpu", "batch_size": 8}
@@ -85,5 +87,9 @@ def test_a_cell_that_is_none_is_refused_before_anything_is_read(
     train = ["train", task, "--data", "no such file.tsv", "--run", str(tmp_path / "run")]
     assert main([*train, "--cell", f"{path}:Leaky", "--device", "cpu"]) == 2
     assert "must be a subclass of ostinato.Cell" in capsys.readouterr().err
-    assert main([*train, "--cell", "lsmt"]) == 2
-    assert "or FILE.py:Class, got 'lsmt'; did you mean 'lstm'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("settings", [TaggingSettings, ClassificationSettings])
+def test_an_unknown_cell_is_answered_by_the_nearest(settings: type) -> None:
+    with pytest.raises(SettingsError, match=r"or FILE.py:Class, got 'lsmt'; did you mean 'lstm'\?"):
+        settings(data=Path("a.tsv"), cell="lsmt")

@@ -1,0 +1,214 @@
+"""Training a classifier, and the latency of one live step, beside plain torch and Keras.
+
+    python benchmarks/classification.py [--busy]
+    scripts/peer-environment keras                # for the cases beside it
+
+Training is one pass over 256 series of 20 to 200 steps of 8 numbers, batches of 32, with all that
+belongs to it: ours by `SampleBatches`, which sorts pools of samples by length, and `Trainer`; in
+plain torch by a DataLoader that pads, a packed `nn.LSTM`, Adam and clipped gradients; in Keras by
+`train_on_batch` of masked batches, on the same torch. Both start from the same weights, whose
+scores are compared first. A live step is the whole call, numbers in, probabilities out.
+"""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from peers.beside import beside
+from peers.comparison import Case, check_agreement, compare_all, parser_of, settings_of
+from peers.plain_classifier import (
+    PlainClassifier,
+    PlainStream,
+    Sample,
+    collate,
+    train_an_epoch,
+)
+from torch import Tensor
+
+import ostinato
+from ostinato.data.classification.batches import SampleBatches
+from ostinato.data.classification.codec import SampleCodec, SeriesCodec
+from ostinato.data.classification.part import SamplePart, encode_samples
+from ostinato.data.classification.samples import Samples
+from ostinato.layers import load_torch_state_dict
+from ostinato.tasks.classification.live import LiveClassification
+from ostinato.training import (
+    Clipping,
+    Journal,
+    Optimisation,
+    Schedule,
+    ThroughSamples,
+    Trainer,
+    TrainingPlan,
+)
+
+COUNT, FEATURES, CLASSES, BATCH = 256, 8, 5, 32
+NAMES = tuple(f"feature {place}" for place in range(FEATURES))
+CODEC = SampleCodec(
+    SeriesCodec(NAMES, (0.0,) * FEATURES, (1.0,) * FEATURES),
+    tuple("abcde"),
+    (1,) * CLASSES,
+    COUNT,
+)
+LIVE_STEPS = 100
+
+
+def series() -> list[Sample]:
+    generator = torch.Generator().manual_seed(0)
+    lengths = torch.randint(20, 201, (COUNT,), generator=generator).tolist()
+    return [(torch.randn(n, FEATURES, generator=generator), n % CLASSES) for n in lengths]
+
+
+def as_part(samples: list[Sample]) -> SamplePart:
+    inputs = [one.numpy() for one, _ in samples]
+    labels = [CODEC.classes[label] for _, label in samples]
+    places = [f"sample {number}" for number in range(len(samples))]
+    return encode_samples(Samples(inputs, labels, places, "random", NAMES), CODEC)
+
+
+def both_models(size: int, *, both: bool) -> tuple[ostinato.Classifier, PlainClassifier]:
+    plain = PlainClassifier(FEATURES, size, CLASSES, both=both)
+    layer = ostinato.LSTM(FEATURES, size, bidirectional=both)
+    ours = ostinato.Classifier(ostinato.NumberSteps(FEATURES), layer, CLASSES)
+    load_torch_state_dict(layer, plain.lstm.state_dict())
+    ours.output.load_state_dict(plain.output.state_dict())
+    return ours, plain
+
+
+def our_epoch(model: ostinato.Classifier, part: SamplePart) -> Callable[[], None]:
+    """One pass by the trainer; the checkpoint at its end is no part of it."""
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
+
+    def work() -> None:
+        batches = SampleBatches(part, steps=1 << 16, samples=BATCH, seed=0)
+        updates = len(batches)
+        plan = TrainingPlan(updates, updates, updates, clipping=Clipping(norm=1.0))
+        with tempfile.TemporaryDirectory() as folder:
+            journal = Journal(Path(folder))
+            journal.save = lambda *_, **__: Path(folder)
+            Trainer(
+                ThroughSamples(model),
+                lambda _: batches,
+                plan,
+                Optimisation(optimiser, Schedule("constant", updates)),
+                journal,
+            ).run()
+
+    return work
+
+
+def training(size: int, *, both: bool) -> Callable[[], Case]:
+    def make() -> Case:
+        samples = series()
+        ours, plain = both_models(size, both=both)
+        inputs, lengths, _ = collate(samples)
+        check_agreement(ours.eval()(inputs, lengths), plain(inputs, lengths), 2e-3)
+        optimiser = torch.optim.AdamW(plain.parameters(), lr=1e-3)
+        ways = "both ways" if both else "one way"
+        return Case(
+            f"training, LSTM {ways} h={size}, {COUNT} series",
+            "plain torch",
+            our_epoch(ours.train(), as_part(samples)),
+            lambda: train_an_epoch(plain, optimiser, samples, BATCH),
+            tolerance=None,
+        )
+
+    return make
+
+
+def training_beside_keras(size: int) -> Callable[[], Case]:
+    def make() -> Case:
+        samples = series()
+        ours, plain = both_models(size, both=False)
+        model = keras_model(plain, size)
+        batches = [collate(samples[start : start + BATCH]) for start in range(0, COUNT, BATCH)]
+        inputs, lengths, _ = batches[0]
+        check_agreement(ours.eval()(inputs, lengths), model(inputs).detach(), 2e-3)
+
+        def work() -> None:
+            for some, _, classes in batches:
+                model.train_on_batch(some, classes)
+
+        return Case(
+            f"training, LSTM one way h={size}, {COUNT} series",
+            "Keras on torch",
+            our_epoch(ours.train(), as_part(samples)),
+            work,
+            tolerance=None,
+        )
+
+    return make
+
+
+def keras_model(plain: PlainClassifier, size: int) -> Any:
+    """The same network with the same weights in Keras."""
+    import os
+
+    os.environ["KERAS_BACKEND"] = "torch"
+    keras = beside("keras", "keras")
+    keras.config.disable_traceback_filtering()
+    model = keras.Sequential(
+        [
+            keras.Input((None, FEATURES)),
+            keras.layers.Masking(),
+            keras.layers.LSTM(size),
+            keras.layers.Dense(CLASSES),
+        ]
+    )
+    lstm, output = plain.lstm, plain.output
+    bias = (lstm.bias_ih_l0 + lstm.bias_hh_l0).detach()
+    parts = (lstm.weight_ih_l0.T, lstm.weight_hh_l0.T, bias, output.weight.T, output.bias)
+    model.set_weights([part.detach().numpy() for part in parts])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.AdamW(1e-3, clipnorm=1.0), loss)
+    return model
+
+
+def live(size: int) -> Callable[[], Case]:
+    def make() -> Case:
+        ours, plain = both_models(size, both=False)
+        steps = torch.randn(LIVE_STEPS, FEATURES)
+        as_lists = steps.tolist()
+        rows = list(steps.numpy())
+        answering = LiveClassification(ours.eval(), CODEC, 0.5)
+
+        def our_steps() -> Tensor:
+            answering.finish()
+            answers = [answering.feed(row) for row in rows]
+            return torch.tensor([list(one.probabilities.values()) for one in answers if one])
+
+        def plain_steps() -> Tensor:
+            stream = PlainStream(plain)
+            return torch.tensor([stream.feed(row) for row in as_lists])
+
+        return Case(
+            f"{LIVE_STEPS} live steps, LSTM h={size}", "plain torch", our_steps, plain_steps
+        )
+
+    return make
+
+
+def main() -> None:
+    options = parser_of(__doc__, seconds=4.0).parse_args()
+    settings = settings_of(options)
+    makers = [
+        training(128, both=False),
+        training(128, both=True),
+        training(32, both=False),
+        training_beside_keras(128),
+        live(128),
+        live(32),
+    ]
+    for record in compare_all(makers, settings, "classification"):
+        if record.case.startswith("training"):
+            told = COUNT / record.our_seconds, COUNT / record.peer_seconds
+            print("{}, {}: {:,.0f} examples/s, {:,.0f}".format(record.case, record.peer, *told))
+        else:
+            told = 1e6 / LIVE_STEPS * record.our_seconds, 1e6 / LIVE_STEPS * record.peer_seconds
+            print("{}, {}: {:.0f} us a step, {:.0f}".format(record.case, record.peer, *told))
+
+
+if __name__ == "__main__":
+    main()
