@@ -48,7 +48,10 @@ def long_table(path: Path) -> Path:
 def test_a_classifier_learns_the_same_from_disk(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = [(texts(tmp_path / "a.tsv", 60), {}), (long_table(tmp_path / "b.csv"), {"series": "who"})]
+    data = [
+        (texts(tmp_path / "a.tsv", 60), {}),
+        (long_table(tmp_path / "b.csv"), {"series": "who"}),
+    ]
     for number, (path, options) in enumerate(data):
         options = {"data": path, **options, **QUICK}
         inside = train_classification(run=tmp_path / f"inside-{number}", **options)
@@ -88,12 +91,15 @@ def test_a_tagger_learns_the_same_from_disk(
 
 def test_sentences_are_found_as_they_were(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows_on_disk, "IN_MEMORY_BYTES", 0)
-    kept, wanted = Sentences(), [
-        Sentence(("a", "b c", "é"), ("X", "Y", "X"), (3, 4, 5)),
-        Sentence(("a",), (), (9,), (("N",), ("p q",))),
-        Sentence(("a", "b"), ("X", "Y"), (12, 15), (("N", "V"),)),
-        Sentence(("a", "b"), (), (7, 7)),
-    ]
+    kept, wanted = (
+        Sentences(),
+        [
+            Sentence(("a", "b c", "é"), ("X", "Y", "X"), (3, 4, 5)),
+            Sentence(("a",), (), (9,), (("N",), ("p q",))),
+            Sentence(("a", "b"), ("X", "Y"), (12, 15), (("N", "V"),)),
+            Sentence(("a", "b"), (), (7, 7)),
+        ],
+    )
     for sentence in wanted:
         kept.append(sentence)
     assert list(kept) == wanted

@@ -170,7 +170,6 @@ def _tell(data: ForecastData, horizon: int, observer: Observer) -> None:
         )
 
 
-
 def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
 
