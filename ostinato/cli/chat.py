@@ -57,6 +57,9 @@ class ChatArguments(CheckedModel):
     seed: int = Field(
         0, ge=0, description="The same seed draws the same answers to the same turns."
     )
+    cell: str | None = Field(
+        None, description="FILE.py:Class once more, for a run with a cell of your own."
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where to compute. auto: the GPU if there is one."
     )
@@ -74,7 +77,7 @@ def chat(arguments: list[str]) -> None:
     _refuse_two_ways(options)
     from ostinato.tasks.translation import task as translation
 
-    run = translation.load_translator(options.run, device=options.device)
+    run = translation.load_translator(options.run, cell=options.cell, device=options.device)
     beam, draw = _how(options, str(next(run.model.parameters()).device))
     remembered = run.settings.history or 0
     with suppress(KeyboardInterrupt):

@@ -95,6 +95,9 @@ class TranslateArguments(CheckedModel):
         description="Folder, new or empty, for where each translation looked: a PNG and a JSON a "
         "line. None: not written.",
     )
+    cell: str | None = Field(
+        None, description="FILE.py:Class once more, for a run with a cell of your own."
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where to compute. auto: the GPU if there is one."
     )
@@ -136,7 +139,7 @@ def translate(arguments: list[str]) -> None:
         options.minimum_length,
         options.unrepeated,
     )
-    run = translation.load_translator(options.run, device=options.device)
+    run = translation.load_translator(options.run, cell=options.cell, device=options.device)
     _refuse_alignments_of_none(run, options)
     number = 0
     lines = lines_of(options.file, options.source_column, run)
@@ -158,13 +161,13 @@ def translate(arguments: list[str]) -> None:
 
 def resume_translation(options: ResumeArguments) -> None:
     """Go on with a translation model."""
-    refuse_options(options, "translation", "cell")
     from ostinato.cli.progress import watch_run
     from ostinato.tasks.translation import task as translation
 
     with watch_run("token") as observer:
         run = translation.resume(
             options.run,
+            cell=options.cell,
             device=options.device,
             threads=options.threads,
             workers=options.workers,
@@ -175,7 +178,7 @@ def resume_translation(options: ResumeArguments) -> None:
 
 def evaluate_translation(options: EvaluateArguments) -> None:
     """Print how well a translation model translates."""
-    refuse_options(options, "translation", "cell", "part", "figure")
+    refuse_options(options, "translation", "part", "figure")
     if len(options.data) > 1:
         raise SettingsError(f"give one file of pairs, got {len(options.data)}")
     first = options.data[0] if options.data else options.source
@@ -195,7 +198,7 @@ def evaluate_translation(options: EvaluateArguments) -> None:
 
     beam_size = options.beam_size or _BEAM_SIZE
     with watch_run("sentence") as observer:
-        run = translation.load_translator(options.run, device=options.device)
+        run = translation.load_translator(options.run, cell=options.cell, device=options.device)
         pairs = pairs_of(first, options.target, columns, run)
         beam = Beam(beam_size, length_penalty=_LENGTH_PENALTY)
         judgement = run.evaluate(pairs, beam=beam, observer=observer)

@@ -15,6 +15,8 @@ from ostinato.tasks.classification.task import load_classifier, train_classifica
 from ostinato.tasks.recorded_run import read_record
 from ostinato.tasks.tagging.settings import TaggingSettings
 from ostinato.tasks.tagging.task import load_tagger, train_tagging
+from ostinato.tasks.translation.settings import TranslationSettings
+from ostinato.tasks.translation.task import load_translator, train_translation
 
 QUICK = {"hidden_size": 8, "updates": 8, "threads": 1, "device": "cpu", "batch_size": 8}
 
@@ -63,6 +65,24 @@ def test_a_classifier_of_ones_own_cell_equals_the_cell_it_is_made_of(
     assert load_classifier(tmp_path / "own", cell=cell).predict(["abc"]) == own.predict(["abc"])
 
 
+@pytest.mark.parametrize("model", ["plain", "luong", "bahdanau"])
+def test_a_translator_of_ones_own_cell(cell: str, tmp_path: Path, model: str) -> None:
+    chance = random.Random(0)
+    rows = [" ".join(chance.choices("abcd", k=4)) for _ in range(40)]
+    data = tmp_path / "pairs.tsv"
+    data.write_text("".join(f"{row}\t{row[::-1]}\n" for row in rows))
+    kind = {"model": "plain"} if model == "plain" else {"model": "attention", "decoder": model}
+    sizes = {"embedding_size": 8, "hidden_size": 8, "layers": 2, "tokens": "words"}
+    run = train_translation(data=data, run=tmp_path / "run", cell=cell, **kind, **QUICK | sizes)
+    for layer in (run.model.encoder.recurrent, run.model.decoder.recurrent):
+        assert isinstance(layer, Recurrent)
+        assert type(layer.cells[0]).__name__ == "Leaky"
+    again = load_translator(tmp_path / "run", cell=cell)
+    assert again.translate(rows[:4]) == run.translate(rows[:4])
+    with pytest.raises(SettingsError, match="add --cell"):
+        load_translator(tmp_path / "run")
+
+
 def test_every_command_takes_the_cell(
     cell: str, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -89,7 +109,7 @@ def test_a_cell_that_is_none_is_refused_before_anything_is_read(
     assert "must be a subclass of ostinato.Cell" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("settings", [TaggingSettings, ClassificationSettings])
+@pytest.mark.parametrize("settings", [TaggingSettings, ClassificationSettings, TranslationSettings])
 def test_an_unknown_cell_is_answered_by_the_nearest(settings: type) -> None:
     with pytest.raises(SettingsError, match=r"or FILE.py:Class, got 'lsmt'; did you mean 'lstm'\?"):
         settings(data=Path("a.tsv"), cell="lsmt")

@@ -64,8 +64,9 @@ def train(settings: TaggingSettings, observer: Observer | None = None) -> Taggin
     observer = observer or Observer()
     refuse_unusable_folder(settings.run)
     # Much can only be refused by building it; so before anything is read.
-    columns = [("a",) for _ in settings.features], [(1,) for _ in settings.features]
-    build(settings, TagCodec(("a",), (1,), ("a",), ("O", "B"), True, True, *map(tuple, columns)), 4)
+    words = tuple(("a",) for _ in settings.features)
+    counts = tuple((1,) for _ in settings.features)
+    build(settings, TagCodec(("a",), (1,), ("a",), ("O", "B"), True, True, words, counts), 4)
     with take_part(settings) as (processes, device):
         corpus = _prepare(settings, observer)
         model = _model(settings, corpus, device, fresh=True)

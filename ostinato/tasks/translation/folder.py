@@ -2,7 +2,13 @@
 
 from pathlib import Path
 
-from ostinato.tasks.recorded_run import found_from_anywhere, recorded_settings, write_run
+from ostinato.tasks.own_cell import cell_title
+from ostinato.tasks.recorded_run import (
+    found_from_anywhere,
+    recorded_cell,
+    recorded_settings,
+    write_run,
+)
 from ostinato.tasks.translation.corpus import TranslationCorpus, save_codec
 from ostinato.tasks.translation.settings import TranslationSettings
 
@@ -17,13 +23,18 @@ _PATHS = (
 )
 
 
-def settings_of(folder: Path) -> TranslationSettings:
+def settings_of(folder: Path, cell: str | None = None) -> TranslationSettings:
     """The settings of the run in `folder`.
+
+    Args:
+        folder: the run's folder.
+        cell: FILE.py:Class again, for a run with a cell of one's own. None: not named.
 
     Raises:
         CheckpointError: there is no run of translation.
+        SettingsError: a cell of one's own is not named, or its source changed.
     """
-    return recorded_settings(folder, "translation", TranslationSettings)
+    return recorded_settings(folder, "translation", TranslationSettings, cell)
 
 
 def describe(folder: Path, settings: TranslationSettings, corpus: TranslationCorpus) -> None:
@@ -35,7 +46,7 @@ def describe(folder: Path, settings: TranslationSettings, corpus: TranslationCor
     )
     record = {
         "task": "translation",
-        "cell": "transformer" if settings.model == "transformer" else settings.cell,
+        **recorded_cell("transformer" if settings.model == "transformer" else settings.cell),
         "fingerprint": corpus.fingerprint,
         "sources": [],
     }
@@ -73,4 +84,4 @@ def _talk(folder: Path, corpus: TranslationCorpus) -> str:
 def _kind(settings: TranslationSettings) -> str:
     if settings.model == "transformer":
         return settings.model
-    return f"{settings.model}, {settings.cell}"
+    return f"{settings.model}, {cell_title(settings.cell)}"

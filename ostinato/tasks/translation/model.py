@@ -1,7 +1,7 @@
 """From settings to an encoder-decoder."""
 
 from ostinato.data import PairCodec
-from ostinato.layers import GRU, LSTM, RNN, RecurrentLayer
+from ostinato.layers import GRU, LSTM, RNN, Recurrent, RecurrentLayer
 from ostinato.layers.attention import (
     Attention,
     MonotonicWindow,
@@ -21,6 +21,8 @@ from ostinato.models import (
     SequenceToSequence,
     Transformer,
 )
+from ostinato.models.decoder import top_hidden_size
+from ostinato.tasks.own_cell import build_own_cells, is_own_cell
 from ostinato.tasks.transformer_settings import transformer_options
 from ostinato.tasks.translation.settings import TranslationSettings
 
@@ -107,11 +109,10 @@ def longest_translation(source_length: int) -> int:
 
 def _encoder_layer(settings: TranslationSettings) -> RecurrentLayer:
     size = settings.hidden_size // 2 if settings.both_ways else settings.hidden_size
-    return _CELLS[settings.cell](
+    return _layer(
+        settings,
         settings.embedding_size,
         settings.encoder_size or size,
-        settings.layers,
-        dropout=_between_layers(settings),
         bidirectional=settings.both_ways,
     )
 
@@ -122,16 +123,17 @@ def _decoder(
     size = settings.embedding_size
     if settings.model == "plain":
         return PlainDecoder(vocabulary_size, size, _decoder_layer(settings, 0), options=options)
-    attention = _attention(settings, value_size)
     if settings.decoder == "bahdanau":
         layer = _decoder_layer(settings, value_size)
+        attention = _attention(settings, top_hidden_size(layer), value_size)
         return BahdanauDecoder(vocabulary_size, size, layer, attention, value_size, options=options)
     fed = (options.readout_size or settings.hidden_size) if settings.input_feeding else 0
+    layer = _decoder_layer(settings, fed)
     return LuongDecoder(
         vocabulary_size,
         size,
-        _decoder_layer(settings, fed),
-        attention,
+        layer,
+        _attention(settings, layer.output_size, value_size),
         value_size,
         input_feeding=settings.input_feeding,
         options=options,
@@ -139,30 +141,34 @@ def _decoder(
 
 
 def _decoder_layer(settings: TranslationSettings, more: int) -> RecurrentLayer:
-    return _CELLS[settings.cell](
-        settings.embedding_size + more,
-        settings.hidden_size,
-        settings.layers,
-        dropout=_between_layers(settings),
-    )
+    return _layer(settings, settings.embedding_size + more, settings.hidden_size)
 
 
-def _between_layers(settings: TranslationSettings) -> float:
-    """One layer has nothing between: there --dropout acts on tokens and readout alone."""
-    return settings.dropout if settings.layers > 1 else 0.0
+def _layer(
+    settings: TranslationSettings,
+    input_size: int,
+    hidden_size: int,
+    *,
+    bidirectional: bool = False,
+) -> RecurrentLayer:
+    size = (input_size, hidden_size, settings.layers)
+    # One layer has nothing between: there --dropout acts on tokens and readout alone.
+    dropout = settings.dropout if settings.layers > 1 else 0.0
+    if is_own_cell(settings.cell):
+        cells = build_own_cells(settings.cell, *size, bidirectional=bidirectional)
+        return Recurrent(*cells, dropout=dropout)
+    return _CELLS[settings.cell](*size, dropout=dropout, bidirectional=bidirectional)
 
 
-def _attention(settings: TranslationSettings, key_size: int) -> Attention:
+def _attention(settings: TranslationSettings, query_size: int, key_size: int) -> Attention:
     score = build_score(
         settings.score,
-        settings.hidden_size,
+        query_size,
         key_size,
         longest=settings.longest,
         coverage=settings.coverage,
     )
-    return Attention(
-        score, window=_window(settings, settings.hidden_size), hard=settings.hard_attention
-    )
+    return Attention(score, window=_window(settings, query_size), hard=settings.hard_attention)
 
 
 def _window(settings: TranslationSettings, query_size: int) -> Window | None:

@@ -6,13 +6,13 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from ostinato.data.pair_layout import PairLayout
-from ostinato.tasks.names import nearest
 from ostinato.tasks.settings import (
     CountingInteger,
     PositiveInteger,
     PositiveNumber,
     Rate,
     TrainingSettings,
+    refuse_unknown_cell,
 )
 from ostinato.tasks.transformer_settings import (
     TRANSFORMER_OPTIONS,
@@ -116,7 +116,10 @@ class TranslationSettings(TrainingSettings, TransformerSettings):
         "knows it by the encoder's last state alone (Sutskever 2014); transformer: attention "
         "alone (Vaswani 2017).",
     )
-    cell: str = Field("lstm", description="Cell of encoder and decoder: lstm, gru or rnn.")
+    cell: str = Field(
+        "lstm",
+        description="Cell of encoder and decoder: lstm, gru, rnn, or your own as FILE.py:Class.",
+    )
     hidden_size: PositiveInteger = Field(256, description="Units of each layer of the decoder.")
     encoder_size: PositiveInteger | None = Field(
         None,
@@ -219,10 +222,7 @@ class TranslationSettings(TrainingSettings, TransformerSettings):
                 raise ValueError(f"{name} is for {of}, not for {self.model}")
 
     def _check_cell(self) -> None:
-        if self.cell not in CELLS:
-            raise ValueError(
-                f"cell must be {', '.join(CELLS)}, got {self.cell!r}" + nearest(self.cell, CELLS)
-            )
+        refuse_unknown_cell(self.cell, CELLS)
 
     @property
     def both_ways(self) -> bool:

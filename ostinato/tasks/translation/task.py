@@ -81,6 +81,7 @@ def train(settings: TranslationSettings, observer: Observer | None = None) -> Tr
 def resume(
     folder: Path | str,
     *,
+    cell: str | None = None,
     device: str | None = None,
     threads: int | None = None,
     workers: int | None = None,
@@ -90,12 +91,13 @@ def resume(
 
     Args:
         folder: the run's folder.
+        cell: FILE.py:Class again, for a run with a cell of one's own.
         device, threads, workers: other than the run's own; None: the same.
         observer: hears of everything that happens.
     """
     observer = observer or Observer()
     folder = Path(folder)
-    settings = settings_of(folder)
+    settings = settings_of(folder, cell)
     settings = settings_elsewhere(settings, device, threads, workers)
     with take_part(settings) as (processes, where):
         corpus = prepare_again(folder, settings, observer)
@@ -104,14 +106,21 @@ def resume(
         return _train(folder, settings, model, corpus, processes, observer, resume=True)
 
 
-def load_translator(folder: Path | str, *, device: str = "auto") -> TranslationRun:
+def load_translator(
+    folder: Path | str, *, cell: str | None = None, device: str = "auto"
+) -> TranslationRun:
     """A run's best model, ready to translate and to be judged.
+
+    Args:
+        folder: the run's folder.
+        cell: FILE.py:Class again, for a run with a cell of one's own.
+        device: where to compute.
 
     Raises:
         CheckpointError: there is no run of translation, or it has no checkpoint yet.
     """
     folder = Path(folder)
-    settings = settings_of(folder)
+    settings = settings_of(folder, cell)
     codec = load_codec(folder, settings)
     model = build_for(settings, codec)
     load_trained(model, folder)
