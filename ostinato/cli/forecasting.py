@@ -61,6 +61,9 @@ class ForecastOutput(CheckedModel):
         "first time this is computed, then kept with the run.",
     )
     seed: int = Field(0, ge=0, description="The same seed draws the same paths.")
+    cell: str | None = Field(
+        None, description="FILE.py:Class once more, for a run with a cell of your own."
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where to compute. auto: the GPU if there is one."
     )
@@ -123,6 +126,9 @@ class BacktestArguments(CheckedModel):
     json_line: Annotated[bool, tyro.conf.arg(name="json"), tyro.conf.FlagCreatePairsOff] = Field(
         False, description="Print one line of JSON and nothing else on standard output."
     )
+    cell: str | None = Field(
+        None, description="FILE.py:Class once more, for a run with a cell of your own."
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where to compute. auto: the GPU if there is one."
     )
@@ -155,7 +161,7 @@ def forecast(arguments: list[str]) -> None:
         "mean and quantiles, a row a value.",
     )
     _refuse_figure(options.figure)
-    run = _load(options.run, options.device)
+    run = _load(options)
     _tell(run, run.forecast(options.data, future=options.future, seed=options.seed), options)
 
 
@@ -169,7 +175,7 @@ def append(arguments: list[str]) -> None:
         "calls go on from there.",
     )
     _refuse_figure(options.figure)
-    run = _load(options.run, options.device)
+    run = _load(options)
     if options.conformal:
         run.shifts()  # where they cannot be had, nothing has been read yet
     if options.scores is None:
@@ -197,21 +203,21 @@ def backtest(arguments: list[str]) -> None:
             raise SettingsError(
                 "--every-window takes all windows, draws none of them and calibrates nothing"
             )
-        _judge_every_window(options.run, options.device, options.json_line)
+        _judge_every_window(options)
     else:
         _judge(options)
 
 
 def resume_forecasting(options: ResumeArguments) -> None:
     """Go on with a forecaster."""
-    refuse_options(options, "forecasting", "cell")
     from ostinato.cli.progress import watch_run
     from ostinato.tasks.forecasting import task as forecasting
     from ostinato.tasks.forecasting.folder import settings_of
 
-    with watch_run(settings_of(options.run).unit) as observer:
+    with watch_run(settings_of(options.run, options.cell).unit) as observer:
         run = forecasting.resume(
             options.run,
+            cell=options.cell,
             device=options.device,
             threads=options.threads,
             workers=options.workers,
@@ -222,16 +228,16 @@ def resume_forecasting(options: ResumeArguments) -> None:
 
 def evaluate_forecasting(options: EvaluateArguments) -> None:
     """The same as `backtest`."""
-    refuse_options(options, "forecasting", "cell", "part", "data")
-    settings = {"run": options.run, "device": options.device, "json_line": options.json_line}
-    _judge(BacktestArguments(**settings))
+    refuse_options(options, "forecasting", "part", "data")
+    names = ("run", "cell", "device", "json_line")
+    _judge(BacktestArguments(**{name: getattr(options, name) for name in names}))
 
 
 def _judge(options: BacktestArguments) -> None:
     from ostinato.cli.progress import watch_run
 
     with watch_run("value") as observer:
-        figures = _load(options.run, options.device).backtest(
+        figures = _load(options).backtest(
             windows=options.windows,
             conformal=options.conformal,
             figure=options.figure,
@@ -247,12 +253,12 @@ def _judge(options: BacktestArguments) -> None:
             print(f"{what}: {place}", file=sys.stderr)
 
 
-def _judge_every_window(run: Path, device: str, json_line: bool) -> None:
+def _judge_every_window(options: BacktestArguments) -> None:
     from ostinato.cli.progress import watch_run
 
     with watch_run("value") as observer:
-        figures = _load(run, device).judge_every_window(observer=observer)
-    if json_line:
+        figures = _load(options).judge_every_window(observer=observer)
+    if options.json_line:
         print_json(figures)
         return
     print_every_window(figures)
@@ -263,10 +269,10 @@ def _refuse_figure(figure: Path | None) -> None:
         raise SettingsError(f"--figure writes PNG: name it OUT.png, not {figure.name}")
 
 
-def _load(run: Path, device: str) -> "ForecastingRun":
+def _load(options: ForecastArguments | AppendArguments | BacktestArguments) -> "ForecastingRun":
     from ostinato.tasks.forecasting.task import load_forecaster
 
-    return load_forecaster(run, device=device)
+    return load_forecaster(options.run, cell=options.cell, device=options.device)
 
 
 def _tell(run: "ForecastingRun", found: "list[SeriesForecast]", options: ForecastOutput) -> None:

@@ -12,6 +12,7 @@ from ostinato.errors import SettingsError
 from ostinato.layers import Recurrent
 from ostinato.tasks.classification.settings import ClassificationSettings
 from ostinato.tasks.classification.task import load_classifier, train_classification
+from ostinato.tasks.forecasting.task import load_forecaster, train_forecasting
 from ostinato.tasks.recorded_run import read_record
 from ostinato.tasks.tagging.settings import TaggingSettings
 from ostinato.tasks.tagging.task import load_tagger, train_tagging
@@ -81,6 +82,22 @@ def test_a_translator_of_ones_own_cell(cell: str, tmp_path: Path, model: str) ->
     assert again.translate(rows[:4]) == run.translate(rows[:4])
     with pytest.raises(SettingsError, match="add --cell"):
         load_translator(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    "kind", [{}, {"missing_decay": True}, {"model": "segments"}, {"model": "direct"}], ids=str
+)
+def test_a_forecaster_of_ones_own_cell(cell: str, tmp_path: Path, kind: dict) -> None:
+    data = tmp_path / "table.csv"
+    rows = [f"{step % 7},{step % 3 if step % 5 else ''}" for step in range(120)]
+    data.write_text("a,b\n" + "\n".join(rows) + "\n")
+    options = {"history": 12, "layers": 2, "run": tmp_path / "run", "cell": cell, **kind}
+    run = train_forecasting(data, 3, **QUICK | options)
+    assert "Leaky" in str(run.network)
+    again = load_forecaster(tmp_path / "run", cell=cell).forecast()[0].mean
+    assert (again == run.forecast()[0].mean).all()
+    with pytest.raises(SettingsError, match="add --cell"):
+        load_forecaster(tmp_path / "run")
 
 
 def test_every_command_takes_the_cell(

@@ -15,7 +15,8 @@ from ostinato.data.forecasting.splits import Scaling
 from ostinato.data.forecasting.static import StaticCoding, learn_static
 from ostinato.errors import CheckpointError
 from ostinato.tasks.forecasting.settings import ForecastingSettings
-from ostinato.tasks.recorded_run import recorded_settings, write_run
+from ostinato.tasks.own_cell import absolute_cell, cell_title
+from ostinato.tasks.recorded_run import recorded_cell, recorded_settings, write_run
 from ostinato.tasks.run_folder import RECORD, read_record
 
 
@@ -53,13 +54,18 @@ class Facts:
         return calendar + 2 * len(self.columns.known) + self.static_coding.width
 
 
-def settings_of(folder: Path) -> ForecastingSettings:
+def settings_of(folder: Path, cell: str | None = None) -> ForecastingSettings:
     """The settings of the run in `folder`.
+
+    Args:
+        folder: the run's folder.
+        cell: FILE.py:Class again, for a run with a cell of one's own. None: not named.
 
     Raises:
         CheckpointError: there is no run of forecasting.
+        SettingsError: a cell of one's own is not named, or its source changed.
     """
-    return recorded_settings(folder, "forecasting", ForecastingSettings)
+    return recorded_settings(folder, "forecasting", ForecastingSettings, cell)
 
 
 def facts_of(folder: Path) -> Facts:
@@ -84,10 +90,11 @@ def facts_of(folder: Path) -> Facts:
 
 def describe(folder: Path, settings: ForecastingSettings, facts: Facts, fingerprint: str) -> None:
     """Write what the run is: settings, what is known of the table, and a page for a person."""
-    fixed = settings.model_copy(update={"run": folder.absolute(), "data": settings.data.absolute()})
+    paths = {"run": folder.absolute(), "data": settings.data.absolute()}
+    fixed = settings.model_copy(update={**paths, "cell": absolute_cell(settings.cell)})
     record = {
         "task": "forecasting",
-        "cell": settings.cell,
+        **recorded_cell(settings.cell),
         "fingerprint": fingerprint,
         "sources": [str(settings.data.absolute())],
         "facts": _written(facts),
@@ -135,13 +142,13 @@ def _as_tuple(value: Any) -> Any:
 
 
 def _page(folder: Path, settings: ForecastingSettings, facts: Facts) -> str:
-    targets = ", ".join(facts.columns.targets)
+    targets, cell = ", ".join(facts.columns.targets), cell_title(settings.cell)
     return f"""# {folder.name}
 
 A forecaster of {targets}, {settings.horizon} steps ahead, trained on {settings.data.name}
 ({len(facts.scalings)} series).
 
-- model: {settings.model}, {settings.layers} x {settings.cell}, {settings.hidden_size} units,
+- model: {settings.model}, {settings.layers} x {cell}, {settings.hidden_size} units,
   {settings.loss + " loss" if settings.windowed else settings.distribution}
 
     ostinato forecast {folder}          the next {settings.horizon} steps

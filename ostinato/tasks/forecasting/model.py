@@ -11,6 +11,7 @@ from ostinato.models.segment_forecaster import SegmentForecaster
 from ostinato.models.windowed_forecaster import WindowSize
 from ostinato.tasks.forecasting.folder import Facts
 from ostinato.tasks.forecasting.settings import ForecastingSettings
+from ostinato.tasks.own_cell import build_own_cells, is_own_cell
 
 _CELLS = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
 _DECAYED_CELLS = {"lstm": LSTMCell, "gru": partial(GRUCell, reset="before"), "rnn": RNNCell}
@@ -86,13 +87,20 @@ def _size(settings: ForecastingSettings, facts: Facts) -> WindowSize:
 
 def _decayed_layer(settings: ForecastingSettings, input_size: int, targets: int) -> Recurrent:
     """The first layer's state fades by the ages, the last features that it reads."""
-    made, size = _DECAYED_CELLS[settings.cell], settings.hidden_size
-    first = DecayedCell(made(input_size - targets, size), targets)
-    above = [made(size, size) for _ in range(settings.layers - 1)]
-    return Recurrent([first, *above], dropout=settings.dropout)
+    size = (input_size - targets, settings.hidden_size, settings.layers)
+    if is_own_cell(settings.cell):
+        first, *above = build_own_cells(settings.cell, *size)[0]
+    else:
+        made = _DECAYED_CELLS[settings.cell]
+        first = made(*size[:2])
+        above = [made(size[1], size[1]) for _ in range(settings.layers - 1)]
+    return Recurrent([DecayedCell(first, targets), *above], dropout=settings.dropout)
 
 
 def _layer(settings: ForecastingSettings, input_size: int) -> RecurrentLayer:
     # One layer has nothing between: there dropout is before the output of windowed models alone.
     dropout = settings.dropout if settings.layers > 1 else 0.0
-    return _CELLS[settings.cell](input_size, settings.hidden_size, settings.layers, dropout=dropout)
+    size = (input_size, settings.hidden_size, settings.layers)
+    if is_own_cell(settings.cell):
+        return Recurrent(build_own_cells(settings.cell, *size)[0], dropout=dropout)
+    return _CELLS[settings.cell](*size, dropout=dropout)

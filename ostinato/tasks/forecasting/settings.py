@@ -5,8 +5,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from ostinato.tasks.names import nearest
-from ostinato.tasks.settings import PositiveInteger, PositiveNumber, Rate, TrainingSettings
+from ostinato.tasks.settings import (
+    PositiveInteger,
+    PositiveNumber,
+    Rate,
+    TrainingSettings,
+    refuse_unknown_cell,
+)
 
 RECURRENT_CELLS = ("lstm", "gru", "rnn")
 
@@ -137,7 +142,7 @@ class ForecastingSettings(TrainingSettings):
     test_fraction: Rate = Field(
         0.2, description="Share of the time, at the end, that `ostinato backtest` judges by."
     )
-    cell: str = Field("lstm", description="The cell: lstm, gru or rnn.")
+    cell: str = Field("lstm", description="The cell: lstm, gru, rnn, or your own as FILE.py:Class.")
     hidden_size: PositiveInteger = Field(64, description="Units of each recurrent layer.")
     learning_rate: PositiveNumber = Field(3e-3, description="Step length of the updates.")
 
@@ -197,11 +202,7 @@ class ForecastingSettings(TrainingSettings):
                 raise ValueError(f"{name} is for {of}")
 
     def _check_cell(self) -> None:
-        if self.cell not in RECURRENT_CELLS:
-            raise ValueError(
-                f"cell must be {', '.join(RECURRENT_CELLS)}, got {self.cell!r}"
-                + nearest(self.cell, RECURRENT_CELLS)
-            )
+        refuse_unknown_cell(self.cell, RECURRENT_CELLS)
 
     @property
     def unit(self) -> str:

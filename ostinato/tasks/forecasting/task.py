@@ -89,6 +89,7 @@ def train(settings: ForecastingSettings, observer: Observer | None = None) -> Fo
 def resume(
     folder: Path | str,
     *,
+    cell: str | None = None,
     device: str | None = None,
     threads: int | None = None,
     workers: int | None = None,
@@ -98,25 +99,33 @@ def resume(
 
     Args:
         folder: the run's folder.
+        cell: FILE.py:Class again, for a run with a cell of one's own.
         device, threads, workers: other than the run's own; None: the same.
         observer: hears of everything that happens.
     """
     folder = Path(folder)
-    settings = settings_elsewhere(settings_of(folder), device, threads, workers)
+    settings = settings_elsewhere(settings_of(folder, cell), device, threads, workers)
     set_threads(settings.threads)
     data = read_again(settings, facts_of(folder))
     with join_processes(choose_device(local_device(settings.device))) as processes:
         return _train(folder, settings, data, processes, observer or Observer(), resume=True)
 
 
-def load_forecaster(folder: Path | str, *, device: str = "auto") -> ForecastingRun:
+def load_forecaster(
+    folder: Path | str, *, cell: str | None = None, device: str = "auto"
+) -> ForecastingRun:
     """A run's best forecaster, ready to forecast and to be judged.
+
+    Args:
+        folder: the run's folder.
+        cell: FILE.py:Class again, for a run with a cell of one's own.
+        device: where to compute.
 
     Raises:
         CheckpointError: there is no run of forecasting, or it has no checkpoint yet.
     """
     folder = Path(folder)
-    settings = settings_of(folder)
+    settings = settings_of(folder, cell)
     model = build(settings, facts_of(folder))
     load_trained(model, folder)
     return ForecastingRun(folder, settings, model.to(choose_device(device)).eval())
