@@ -5,18 +5,22 @@
 Makes files of these sizes in a temporary folder (its parent is --folder) and removes each after its
 use: a table with a text a row, one with a series a row, and sentences with a label for every token.
 Each is trained on for four updates, and then classified or tagged, in processes of their own, whose
-peak of resident memory is told, torch included, beside that of a file of one megabyte. What may
-grow with the file is an index: some tens of bytes a sample.
+peak of resident memory is told, torch included. What may grow with the file is an index: some tens
+of bytes a sample.
 """
 
 import argparse
 import os
 import random
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import ostinato.tasks.classification.task
+import ostinato.tasks.tagging.task  # noqa: F401  (for all children)
+from ostinato.cli import main as cli
+from ostinato.data import rows_on_disk
 
 _BLOCK_LINES = 20_000
 TRAIN = ["--updates", "4", "--hidden-size", "8", "--threads", "1", "--device", "cpu"]
@@ -70,15 +74,26 @@ def write(path: Path, head: str, rows: Iterator[str], megabytes: float) -> None:
             file.write(block)
 
 
-def peak_of(arguments: list[str], cache: Path) -> tuple[float, float]:
-    """The peak of resident memory of a command in MB, and its seconds of the processor."""
-    environment = os.environ | {"XDG_CACHE_HOME": str(cache), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "ostinato.cli", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
+def peak_of(arguments: list[str], in_memory: int | None) -> tuple[float, float]:
+    """The peak of resident memory of a command in MB, and its seconds of the processor.
+
+    The command runs in a child of this process, which has imported everything already.
+    """
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            if in_memory is not None:
+                rows_on_disk.IN_MEMORY_BYTES = in_memory
+            with Path(os.devnull).open("w") as nowhere:
+                sys.stdout = nowhere
+                code = cli.main(arguments)
+        finally:
+            os._exit(code)
+    _, status, usage = os.wait4(child, 0)
+    if status:
+        raise SystemExit(f"{' '.join(arguments)} ended with {os.waitstatus_to_exitcode(status)}")
     return usage.ru_maxrss / 1000, usage.ru_utime + usage.ru_stime
 
 
@@ -86,19 +101,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--megabytes", type=float, nargs="+", default=[75, 300, 1200])
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument(
+        "--in-memory-megabytes",
+        type=float,
+        help="what is kept in memory of each column of the data; less shows with small files what "
+        "large ones do",
+    )
     parser.add_argument("--folder", type=Path, help="where the temporary folder is made")
     options = parser.parse_args()
+    limit = options.in_memory_megabytes
+    limit = None if limit is None else round(limit * 1e6)
+    os.environ["OMP_NUM_THREADS"] = "1"
     print(f"{'file':12} {'MB':>6} {'training':>18} {'predict or tag':>18}")
     for kind in options.kinds:
         name, head, rows, train, predict = KINDS[kind]
-        for megabytes in [1.0, *options.megabytes]:
+        for megabytes in options.megabytes:
             with tempfile.TemporaryDirectory(dir=options.folder) as made:
                 folder = Path(made)
                 path, run = folder / name, folder / "run"
                 write(path, head, rows(random.Random(0)), megabytes)
                 arguments = ["train", *train, "--data", str(path), "--run", str(run), *TRAIN]
-                trained = peak_of(arguments, folder / "cache")
-                told = peak_of([*predict, str(run), str(path)], folder / "cache")
+                os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+                trained = peak_of(arguments, limit)
+                told = peak_of([*predict, str(run), str(path)], limit)
             cells = (f"{peak:6.0f} MB {seconds:6.0f} s" for peak, seconds in (trained, told))
             print(f"{kind:12} {megabytes:6.0f} {' '.join(f'{cell:>18}' for cell in cells)}")
             sys.stdout.flush()

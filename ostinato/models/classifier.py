@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ostinato.errors import SettingsError, ShapeError
 from ostinato.layers import Dropout, RecurrentLayer, check_rate
+from ostinato.models.classifier_stepper import ClassifierStepper
 from ostinato.models.label_smoothing import smoothed_losses
 from ostinato.models.read_out import (
     AttentionOverTime,
@@ -153,6 +154,14 @@ class Classifier(nn.Module):
         output, recurrent = self.recurrent.step(features, state.recurrent)
         vector, read = self.read_out.step(output, state.read_out)
         return self.output(self.dropout(vector)), ClassifierState(recurrent, read)
+
+    def stepper(self, batch_size: int) -> ClassifierStepper:
+        """This classifier prepared for streaming: steps in evaluation mode at the least cost.
+
+        Raises:
+            SettingsError: the recurrent layer reads both ways.
+        """
+        return ClassifierStepper(self, batch_size)
 
     def probabilities(self, scores: Tensor) -> Tensor:
         """The probability of each class, of the scores (..., class_count) of any of these methods.

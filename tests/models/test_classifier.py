@@ -73,12 +73,29 @@ def test_tokens_come_one_by_one_too() -> None:
     torch.testing.assert_close(scores, model(tokens, torch.tensor([3])))
 
 
+@pytest.mark.parametrize("read_out", READ_OUTS)
+def test_a_stepper_scores_as_steps_do_and_starts_afresh(read_out: str) -> None:
+    model = make(read_out, ostinato.LSTM(3, 5, 2)).eval()
+    values = 30 * inputs()
+    stepper, expected = model.stepper(3), []
+    state = model.initial_state(3)
+    for step in range(7):
+        scores, state = model.step(values[:, step], state)
+        expected.append(scores)
+    for _ in range(2):
+        for step in range(7):
+            torch.testing.assert_close(stepper(values[:, step]), expected[step])
+        stepper.restart()
+
+
 def test_a_class_after_every_step_needs_one_direction() -> None:
     model = make("mean", ostinato.GRU(3, 5, bidirectional=True))
     with pytest.raises(SettingsError, match="needs a layer that reads one way"):
         model.scores_by_step(inputs(), LENGTHS)
     with pytest.raises(SettingsError, match="needs a layer that reads one way"):
         model.initial_state(1)
+    with pytest.raises(SettingsError, match="needs a layer that reads one way"):
+        model.stepper(1)
 
 
 def test_read_outs_are_their_equations() -> None:

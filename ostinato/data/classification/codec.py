@@ -108,39 +108,51 @@ class SeriesCodec:
         Raises:
             DataError: other features than in training, or missing values where it had none.
         """
-        mean, deviation = np.array(self.mean, np.float32), np.array(self.deviation, np.float32)
         places = places_of(self.features, samples.features, samples.name)
         runs = Runs(np.float32, (self.width,))
         for number, series in enumerate(samples.inputs):
             assert not isinstance(series, str)
-            if places is None and series.shape[1] != len(self.features):
-                raise DataError(
-                    f"{samples.place(number)}: a step has {series.shape[1]} numbers, and "
-                    f"{len(self.features)} in training ({', '.join(self.features[:8])})"
-                )
-            if places is not None:
-                series = series[:, places]
-            if self.order is not None:
-                series = self._ordered(series, samples.place(number))
-            scaled = (series - mean) / deviation
-            unknown = np.isnan(scaled)
-            if self.missing:
-                scaled = np.concatenate([np.where(unknown, 0, scaled), unknown], 1)
-            elif unknown.any():
-                step, feature = np.argwhere(unknown)[0].tolist()
-                raise DataError(
-                    f"{samples.place(number)}: {self.features[feature]!r} is missing at step "
-                    f"{step + 1}, and no value was missing in training"
-                )
-            runs.append(fold_steps(scaled.astype(np.float32), self.fold))
+            try:
+                runs.append(self.encode_series(series if places is None else series[:, places]))
+            except DataError as problem:
+                raise DataError(f"{samples.place(number)}{problem}") from None
         return RaggedSteps(runs.rows, runs.starts, runs.lengths)
 
-    def _ordered(self, series: NDArray[np.float32], place: str) -> NDArray[np.float32]:
+    def encode_series(self, series: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The steps of one series (time, feature) as the model reads them (time, width).
+
+        Raises:
+            DataError: see `encode`; what is wrong, to stand behind the place of the series.
+        """
+        if series.shape[1] != len(self.features):
+            raise DataError(
+                f": a step has {series.shape[1]} numbers, and {len(self.features)} in training "
+                f"({', '.join(self.features[:8])})"
+            )
+        if self.order is not None:
+            series = self._ordered(series)
+        mean, deviation = self._scaling
+        scaled = (series - mean) / deviation
+        unknown = np.isnan(scaled)
+        if self.missing:
+            scaled = np.concatenate([np.where(unknown, 0, scaled), unknown], 1)
+        elif unknown.any():
+            step, feature = np.argwhere(unknown)[0].tolist()
+            raise DataError(
+                f": {self.features[feature]!r} is missing at step {step + 1}, and no value was "
+                "missing in training"
+            )
+        return fold_steps(scaled.astype(np.float32, copy=False), self.fold)
+
+    @cached_property
+    def _scaling(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        return np.array(self.mean, np.float32), np.array(self.deviation, np.float32)
+
+    def _ordered(self, series: NDArray[np.float32]) -> NDArray[np.float32]:
         assert self.order is not None
         if len(series) != len(self.order):
             raise DataError(
-                f"{place} has {len(series)} steps, but the model reads {len(self.order)} in a "
-                "fixed order"
+                f" has {len(series)} steps, but the model reads {len(self.order)} in a fixed order"
             )
         return series[list(self.order)]
 

@@ -7,7 +7,6 @@ import torch
 from numpy.typing import NDArray
 
 from ostinato.data.classification.codec import SampleCodec, SeriesCodec, TextCodec
-from ostinato.data.classification.samples import Samples
 from ostinato.errors import DataError, SettingsError
 from ostinato.models import Classifier
 from ostinato.tasks.classification.prediction import Prediction, predictions
@@ -36,7 +35,7 @@ class LiveClassification:
         self._model, self._codec, self._threshold = model, codec, threshold
         self._device = next(model.parameters()).device
         self._waiting: list[NDArray[np.float32]] = []
-        self._state, self._begun = model.initial_state(1), False
+        self._stepper, self._begun = model.stepper(1), False
 
     def feed(self, step: Step, place: str = "the step") -> Prediction | None:
         """One more step.
@@ -70,7 +69,8 @@ class LiveClassification:
         found, codec = None, self._codec.inputs
         if self._waiting and isinstance(codec, SeriesCodec):
             found = self._read_waiting("the last steps", codec)
-        self._state, self._begun = self._model.initial_state(1), False
+        self._stepper.restart()
+        self._begun = False
         return found
 
     def _read_piece(self, step: Step, place: str, codec: TextCodec) -> Prediction | None:
@@ -83,16 +83,17 @@ class LiveClassification:
 
     def _read_waiting(self, place: str, codec: SeriesCodec) -> Prediction:
         series, self._waiting = np.stack(self._waiting), []
-        samples = Samples([series], (), [place], "", codec.features)
-        return self._read(codec.encode(samples)[0])
+        try:
+            return self._read(codec.encode_series(series))
+        except DataError as problem:
+            raise DataError(f"{place}{problem}") from None
 
     def _read(self, encoded: NDArray) -> Prediction:
         """Tokens (time,) or numbers (time, feature), at least one."""
-        scores = torch.empty(0)
-        with torch.no_grad():
-            for one in torch.from_numpy(encoded).to(self._device).split(1):
-                scores, self._state = self._model.step(one, self._state)
-            given = self._model.probabilities(scores).numpy(force=True)
+        steps = torch.from_numpy(encoded).to(self._device).split(1)
+        for one in steps[:-1]:
+            self._stepper(one)
+        given = self._model.probabilities(self._stepper(steps[-1])).numpy(force=True)
         return predictions(given, self._codec, self._threshold)[0]
 
 
