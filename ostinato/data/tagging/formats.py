@@ -77,7 +77,7 @@ def layout_of(
 
     Example:
         >>> layout_of(Path("train.conllu"), label_column="xpos")
-        Layout(format='conllu', token_column=2, label_column=5)
+        Layout(format='conllu', token_column=2, label_column=5, feature_columns=())
     """
     found = format or format_of(path)
     if found is None or found == "text":
