@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import matplotlib
 from peers.records import RECORDS, commit, machine
 
 SIZES = (100, 1_000, 10_000)
@@ -120,9 +121,7 @@ def measured(path: Path, largest: int) -> dict[str, Point]:
 
 
 def draw(points: dict[str, Point], output: Path) -> None:
-    import matplotlib as mpl
-
-    mpl.use("agg")
+    matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
     figure, grid = plt.subplots(2, 2, figsize=(8, 6), layout="constrained")
@@ -154,6 +153,8 @@ def main() -> None:
     parser.add_argument("--largest", type=int, default=SIZES[-1], help="of lengths and numbers")
     options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
+    # Else each child would look for all fonts anew, in a cache of its own.
+    os.environ.setdefault("MPLCONFIGDIR", matplotlib.get_cachedir())
     import ostinato.tasks.classification.task
     import ostinato.tasks.forecasting.task  # noqa: F401  (for all children)
 

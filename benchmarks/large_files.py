@@ -17,6 +17,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import matplotlib
+
 import ostinato.tasks.classification.task
 import ostinato.tasks.tagging.task  # noqa: F401  (for all children)
 from ostinato.cli import main as cli
@@ -112,6 +114,8 @@ def main() -> None:
     limit = options.in_memory_megabytes
     limit = None if limit is None else round(limit * 1e6)
     os.environ["OMP_NUM_THREADS"] = "1"
+    # Else each child would look for all fonts anew, in a cache of its own.
+    os.environ.setdefault("MPLCONFIGDIR", matplotlib.get_cachedir())
     print(f"{'file':12} {'MB':>6} {'training':>18} {'predict or tag':>18}")
     for kind in options.kinds:
         name, head, rows, train, predict = KINDS[kind]
