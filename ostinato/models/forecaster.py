@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution
 
 from ostinato.errors import SettingsError, ShapeError
 from ostinato.layers import RecurrentLayer
+from ostinato.models.draws_of_each import DrawsOfEach
 from ostinato.models.input_decay import InputDecay
 from ostinato.models.predictive import PredictiveHead
 from ostinato.state import select
@@ -159,31 +159,43 @@ class AutoregressiveForecaster(nn.Module):
         """The state after more rows; see `forward`."""
         return self(values, seen, covariates, state)[1]
 
-    def paths(self, state: ForecastState, ahead: Tensor, samples: int) -> Tensor:
+    def paths(
+        self, state: ForecastState, ahead: Tensor, samples: int, *, seed: int | None = None
+    ) -> Tensor:
         """Paths from each state of a batch: (batch, samples, horizon, targets).
 
         Args:
             state: of a batch, after the last step read.
             ahead: (batch, horizon, covariates) of the steps to come.
             samples: paths of each.
+            seed: of the paths of each state, which are then those it would have by itself. None:
+                all come from torch's own generator, one after the other.
         """
         rows = torch.arange(len(ahead), device=ahead.device).repeat_interleave(samples)
-        return self.sample(select(state, rows), ahead[rows]).unflatten(0, (-1, samples))
+        draw = None if seed is None else DrawsOfEach(self.head, len(ahead), seed, ahead.device)
+        return self.sample(select(state, rows), ahead[rows], draw).unflatten(0, (-1, samples))
 
     @torch.no_grad()
-    def sample(self, state: ForecastState, covariates: Tensor) -> Tensor:
+    def sample(
+        self,
+        state: ForecastState,
+        covariates: Tensor,
+        draw: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
         """A path of each sample of the batch from its state on.
 
         Args:
             state: after the last step read.
             covariates: (batch, horizon, covariates) of the steps to come.
+            draw: values (batch, targets) from parameters (batch, targets, parameters). None: with
+                torch's own generator.
 
         Returns:
-            (batch, horizon, targets), drawn with torch's own generator.
+            (batch, horizon, targets).
         """
         stepper = self.layer.stepper(covariates.shape[0])
         stepper.state = state.layer
-        return self._path(stepper, lambda distribution: distribution.sample(), state, covariates)
+        return self._path(stepper, draw or self._drawn, state, covariates)
 
     def rollout(self, state: ForecastState, covariates: Tensor) -> Tensor:
         """As `sample`, with a gradient through all that was drawn: location plus scale times noise.
@@ -200,12 +212,18 @@ class AutoregressiveForecaster(nn.Module):
             output, layer = self.layer.step(inputs, layer)
             return output
 
-        return self._path(step, lambda distribution: distribution.rsample(), state, covariates)
+        def draw(parameters: Tensor) -> Tensor:
+            return self.head.of(parameters).rsample()
+
+        return self._path(step, draw, state, covariates)
+
+    def _drawn(self, parameters: Tensor) -> Tensor:
+        return self.head.of(parameters).sample()
 
     def _path(
         self,
         step_of_layer: Callable[[Tensor], Tensor],
-        draw: Callable[[Distribution], Tensor],
+        draw: Callable[[Tensor], Tensor],
         state: ForecastState,
         covariates: Tensor,
     ) -> Tensor:
@@ -219,7 +237,7 @@ class AutoregressiveForecaster(nn.Module):
             inputs = self._features(before, covariates[:, step])
             believed = self._believed(last, age)
             lag = torch.where(before.lag_seen > 0, before.lag, believed)
-            last = draw(self.head.of(self.head(step_of_layer(inputs), believed, lag)))
+            last = draw(self.head(step_of_layer(inputs), believed, lag))
             rise = self._rise(before.last, last, age)
             age = torch.zeros_like(age)
             recent[place], recent_seen[place] = last, torch.ones_like(last)

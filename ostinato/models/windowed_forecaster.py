@@ -131,16 +131,18 @@ class WindowedForecaster(nn.Module, ABC):
         )
 
     @torch.no_grad()
-    def paths(self, state: WindowState, ahead: Tensor, samples: int) -> Tensor:
+    def paths(
+        self, state: WindowState, ahead: Tensor, samples: int, *, seed: int | None = None
+    ) -> Tensor:
         """Equally likely values of each step: (batch, values, horizon, targets).
 
-        Of a point forecast there is one; of quantiles there are 101, at equal levels. `samples` is
-        for forecasters that draw.
+        Of a point forecast there is one; of quantiles there are 101, at equal levels. `samples` and
+        `seed` are for forecasters that draw.
 
         Args:
             state: of a batch.
             ahead: (batch, horizon, covariates) of the steps to come.
-            samples: not read.
+            samples, seed: not read.
         """
         outputs = self(state.values, state.seen > 0, state.covariates, ahead)
         if self.kind != "quantile":

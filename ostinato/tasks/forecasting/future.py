@@ -49,13 +49,23 @@ def with_future(
 
 
 def covariates_ahead(
-    name: str, live: LiveSeries, facts: Facts, horizon: int
+    live: Mapping[str, LiveSeries], facts: Facts, horizon: int
 ) -> NDArray[np.float32]:
-    """(horizon, covariates) of the steps to come.
+    """(series, horizon, covariates) of the steps to come.
 
     Raises:
         DataError: a known column is not known that far; names it and the first such step.
     """
+    empty = np.zeros((0, len(facts.columns.targets)), dtype=np.float32)
+    ahead = {
+        name: Series(name, one.end, empty, _known_columns(name, one, facts, horizon))
+        for name, one in live.items()
+    }
+    return np.stack([one.covariates for one in prepare_all(ahead, facts, horizon).values()])
+
+
+def _known_columns(name: str, live: LiveSeries, facts: Facts, horizon: int) -> NDArray[np.float32]:
+    """(horizon, known columns), none of which is missing."""
     known, columns = live.known_ahead[:horizon], facts.columns.known
     whole = np.full((horizon, len(columns)), np.nan, dtype=np.float32)
     whole[: len(known)] = known
@@ -69,9 +79,7 @@ def covariates_ahead(
                 f"{facts.grid.label(live.end + int(missing[0]))}: give rows for them with the "
                 "targets empty, or `ostinato forecast RUN --future FILE`"
             )
-    empty = np.zeros((0, len(facts.columns.targets)), dtype=np.float32)
-    ahead = Series(name, live.end, empty, whole)
-    return prepare_all({name: ahead}, facts, horizon)[name].covariates
+    return whole
 
 
 def _from_step(future: Series, step: int) -> NDArray[np.float32]:

@@ -97,6 +97,8 @@ def draw_paths(
     covariates: NDArray[np.float32],
     samples: int,
     seed: int,
+    *,
+    each: bool = False,
 ) -> NDArray[np.float32]:
     """Paths from each state of a batch on, standardised; equally likely.
 
@@ -106,6 +108,8 @@ def draw_paths(
         covariates: (batch, horizon, covariates) of the steps to come.
         samples: paths of each, where the model draws them.
         seed: the same one draws the same paths.
+        each: every state begins at the seed and has the paths that it would have by itself; else
+            they are drawn one after the other.
 
     Returns:
         (batch, paths, horizon, targets): one path of a model of points, 101 of one of quantiles.
@@ -118,7 +122,9 @@ def draw_paths(
         torch.manual_seed(seed)
         for first in range(0, len(covariates), together):
             rows = slice(first, first + together)
-            drawn.append(model.paths(select(state, rows), ahead[rows], samples).cpu())
+            own = select(state, rows)
+            paths = model.paths(own, ahead[rows], samples, seed=seed if each else None)
+            drawn.append(paths.cpu())
     return torch.cat(drawn).numpy()
 
 

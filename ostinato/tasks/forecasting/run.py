@@ -9,6 +9,7 @@ import numpy as np
 from ostinato.data.forecasting.series import to_series
 from ostinato.data.forecasting.table import read_further
 from ostinato.errors import DataError
+from ostinato.state import stack
 from ostinato.tasks.forecasting.calibration import Shifts, calibrate, load_shifts, save_shifts
 from ostinato.tasks.forecasting.data import read_again
 from ostinato.tasks.forecasting.evaluation import backtest
@@ -194,10 +195,11 @@ class ForecastingRun(TrainedRun[ForecastingSettings]):
 
     def _after(self, live: dict[str, LiveSeries], seed: int) -> list[SeriesForecast]:
         settings, facts = self.settings, self.facts
+        ahead = covariates_ahead(live, facts, settings.horizon)
+        states = stack([one.state for one in live.values()])
+        drawn = draw_paths(self.network, states, ahead, settings.samples, seed, each=True)
         found = []
-        for name, one in live.items():
-            ahead = covariates_ahead(name, one, facts, settings.horizon)[None]
-            (paths,) = draw_paths(self.network, one.state, ahead, settings.samples, seed)
+        for (name, one), paths in zip(live.items(), drawn, strict=True):
             scaling = facts.scalings[name]
             times = [facts.grid.label(one.end + step) for step in range(settings.horizon)]
             units = paths.astype(np.float64) * scaling.scale + scaling.location
