@@ -1,5 +1,6 @@
 """`ostinato train forecasting`, `forecast`, `append` and `backtest`; `resume` and `evaluate`."""
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -237,7 +238,8 @@ def _judge(options: BacktestArguments) -> None:
     from ostinato.cli.progress import watch_run
 
     with watch_run("value") as observer:
-        figures = _load(options).backtest(
+        run = _load(options)
+        figures = run.backtest(
             windows=options.windows,
             conformal=options.conformal,
             figure=options.figure,
@@ -247,7 +249,7 @@ def _judge(options: BacktestArguments) -> None:
     if options.json_line:
         print_json(figures)
     else:
-        print_figures(figures)
+        print_figures(figures, run.settings.quantiles)
     for what, place in (("picture", options.figure), ("pictures", options.figures)):
         if place is not None:
             print(f"{what}: {place}", file=sys.stderr)
@@ -292,8 +294,8 @@ def _describe_best(best: dict[str, float]) -> str:
     if "crps" not in best:
         return f"loss {best['nats_per_unit']:.4f} over the horizon"
     return (
-        f"CRPS {best['crps']:.4f} over the horizon, {best['nats_per_unit']:.4f} nats a value one "
-        "step ahead"
+        f"CRPS {best['crps']:.4f} over the horizon, {best['nats_per_unit'] / math.log(2):.3f} bits "
+        "per value one step ahead"
     )
 
 

@@ -17,8 +17,8 @@ _BASELINES = {"last_value": "last value", "seasonal_naive": "seasonal naive"}
 _SMOOTHING = {"exponential_smoothing": "exponential smoothing"}
 
 
-def print_figures(figures: dict[str, Any]) -> None:
-    """The table of a backtest, and what there is to say of it."""
+def print_figures(figures: dict[str, Any], levels: tuple[float, ...]) -> None:
+    """The table of a backtest, and what there is to say of it; `levels` are the run's quantiles."""
     table = empty_table("forecast", "MSE", "MAE", "MASE", "sMAPE", "CRPS", "coverage")
     named = {words: figures[name] for name, words in (_BASELINES | _SMOOTHING).items()}
     for words, own in ({"this run": figures} | named).items():
@@ -32,6 +32,10 @@ def print_figures(figures: dict[str, Any]) -> None:
     print(
         f"{figures['windows']:,} forecasts of {figures['horizon']} steps from the test part; MSE, "
         "MAE and CRPS of values standardised on the training part"
+    )
+    print(
+        f"coverage: the share of values between the quantiles {levels[0]:g} and {levels[-1]:g}, "
+        f"which promise {levels[-1] - levels[0]:.1%}"
     )
     if figures["exponential_smoothing"] is None:
         print(

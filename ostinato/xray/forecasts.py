@@ -1,7 +1,7 @@
 """History, the fan of a forecast, and what came, as a picture."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,8 @@ class Fan(NamedTuple):
     """One panel.
 
     `history` (time,); `edges` (quantiles, horizon), NaN where points were forecast; `centre`
-    (horizon,); `truth` (horizon,) or None.
+    (horizon,); `truth` (horizon,) or None; `label` of a step, counted from the last value read, or
+    None where the steps have no dates.
     """
 
     title: str
@@ -25,6 +26,7 @@ class Fan(NamedTuple):
     edges: NDArray[Any]
     centre: NDArray[Any]
     truth: NDArray[Any] | None
+    label: Callable[[int], str] | None = None
 
 
 def draw_forecasts(fans: Sequence[Fan], quantiles: Sequence[float], picture: Path) -> None:
@@ -80,8 +82,13 @@ def _plot_fan(axes: Any, fan: Fan, quantiles: Sequence[float]) -> None:
         axes.plot(ahead[: len(fan.truth)], fan.truth, color=_TRUTH, lw=1.2, label="what came")
     axes.axvline(0.5, color="#999999", lw=0.8, ls=":")
     axes.set_title(fan.title, fontsize=10, loc="left")
-    axes.set_xlabel("steps from the last value read", fontsize=8)
     axes.xaxis.get_major_locator().set_params(integer=True)
+    label = fan.label
+    if label is None:
+        axes.set_xlabel("steps from the last value read", fontsize=8)
+    else:
+        axes.xaxis.get_major_locator().set_params(nbins=7)  # dates are wide
+        axes.xaxis.set_major_formatter(lambda step, _: label(round(step)))
     axes.margins(x=0.01)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)

@@ -132,7 +132,9 @@ def test_a_backtest_tells_of_the_run_and_of_each_baseline(trained: Path, capsys)
     assert names <= figures.keys()
     assert figures["last_value"].keys() == figures["seasonal_naive"].keys() == names
     assert figures["windows"] == 5
-    assert "seasonal naive" in printed(capsys, "backtest", str(trained))
+    told = printed(capsys, "backtest", str(trained))
+    assert "seasonal naive" in told
+    assert "between the quantiles 0.1 and 0.9, which promise 80.0%" in told.replace("\n", " ")
 
 
 def columns_of(told: str, *names: str) -> list[list[float]]:

@@ -1,12 +1,13 @@
 """Pictures of forecasts, and of what a backtest found."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ostinato.data.forecasting.by_step import NOMINAL
+from ostinato.data.forecasting.grid import Grid
 from ostinato.errors import SettingsError
 from ostinato.tasks.forecasting.calibration import Shifts
 from ostinato.tasks.forecasting.data import ForecastData
@@ -28,6 +29,7 @@ def draw(
     forecasts: Sequence[SeriesForecast],
     levels: tuple[float, ...],
     picture: Path,
+    grid: Grid,
     truths: Sequence[Any] | None = None,
 ) -> None:
     """Draw forecasts after their history; of many, the first four panels.
@@ -36,6 +38,7 @@ def draw(
         forecasts: one or more.
         levels: the run's quantiles.
         picture: the PNG file to write.
+        grid: what dates the steps have.
         truths: what came, (horizon, targets) for each. None: nobody knows.
 
     Raises:
@@ -50,11 +53,17 @@ def draw(
             one.quantiles(levels)[:, :, place],
             np.median(one.paths[:, :, place], 0),
             None if truths is None else truths[number][:, place],
+            _labels_before(one.start, grid) if grid.dated else None,
         )
         for place, target in enumerate(forecasts[0].targets)
         for number, one in enumerate(forecasts)
     ]
     draw_forecasts(fans[:_MOST_DRAWN], levels, picture)
+
+
+def _labels_before(start: int, grid: Grid) -> Callable[[int], str]:
+    """The date of each step, counted from the last before `start`."""
+    return lambda step: grid.label(start - 1 + step)
 
 
 def draw_backtest(found: Backtest, folder: Path) -> None:
@@ -87,6 +96,7 @@ def backtest_forecasts(
         forecasts.append(
             SeriesForecast(
                 one.series,
+                steps.start,
                 [data.facts.grid.label(step) for step in steps],
                 data.facts.columns.targets,
                 one.paths * scaling.scale + scaling.location,

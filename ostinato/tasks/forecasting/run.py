@@ -122,9 +122,9 @@ class ForecastingRun(TrainedRun[ForecastingSettings]):
         shown, truths = backtest_forecasts(found.shown, data, shifts, self._kept)
         levels = self.settings.quantiles
         if figure is not None:
-            draw(shown[:1], levels, figure, truths[:1])
+            draw(shown[:1], levels, figure, self.facts.grid, truths[:1])
         if figures is not None:
-            draw(shown, levels, figures / "forecast.png", truths)
+            draw(shown, levels, figures / "forecast.png", self.facts.grid, truths)
             draw_backtest(found, figures)
         return found.figures
 
@@ -167,7 +167,7 @@ class ForecastingRun(TrainedRun[ForecastingSettings]):
 
     def draw(self, forecasts: list[SeriesForecast], picture: Path) -> None:
         """Draw forecasts after their history; of many, the first four panels."""
-        draw(forecasts, self.settings.quantiles, picture)
+        draw(forecasts, self.settings.quantiles, picture, self.facts.grid)
 
     def live(self) -> dict[str, LiveSeries]:
         """Where every series stands; the run's own table is read where nothing is kept yet."""
@@ -203,7 +203,9 @@ class ForecastingRun(TrainedRun[ForecastingSettings]):
             scaling = facts.scalings[name]
             times = [facts.grid.label(one.end + step) for step in range(settings.horizon)]
             units = paths.astype(np.float64) * scaling.scale + scaling.location
-            found.append(SeriesForecast(name, times, facts.columns.targets, units, one.tail))
+            found.append(
+                SeriesForecast(name, one.end, times, facts.columns.targets, units, one.tail)
+            )
         return found
 
     def _append(

@@ -14,6 +14,7 @@ class SeriesForecast:
 
     Args:
         series: its name, empty where there is only one.
+        start: the step of the run's grid that the forecast begins at.
         times: time stamps of the steps.
         targets: names of the columns.
         paths: (samples, horizon, targets), equally likely.
@@ -23,6 +24,7 @@ class SeriesForecast:
     """
 
     series: str
+    start: int
     times: list[str]
     targets: tuple[str, ...]
     paths: NDArray[np.float64]
