@@ -58,6 +58,19 @@ class RowsOnDisk:
                 raise DataError("a file of the cache was cut off while it was read")
             waiting, place = waiting[count:], place + count
 
+    def write(self, start: int, rows: NDArray[Any]) -> None:
+        """Put these rows in the place of those from `start` on.
+
+        Raises:
+            DataError: the disk is full.
+        """
+        waiting = np.ascontiguousarray(rows, self.dtype).reshape(-1).view(np.uint8).data
+        place = start * self._row_bytes
+        while len(waiting):
+            with _disk_in_words():
+                count = os.pwrite(self.descriptor, waiting, place)
+            waiting, place = waiting[count:], place + count
+
     @property
     def _row_bytes(self) -> int:
         return self.dtype.itemsize * int(np.prod(self.shape[1:]))

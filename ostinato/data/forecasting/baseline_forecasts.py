@@ -5,8 +5,14 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ostinato.data.forecasting.baselines import errors_in_training, last_value, seasonal_naive
+from ostinato.data.forecasting.baselines import (
+    errors_in_training,
+    history_before,
+    last_value,
+    seasonal_naive,
+)
 from ostinato.data.forecasting.exponential_smoothing import missing_package, smoothing_forecasts
+from ostinato.data.forecasting.long_rows import LongRows, rows_until
 
 Values = NDArray[np.float64]
 SMOOTHING = "exponential_smoothing"
@@ -20,7 +26,7 @@ def missing_baselines() -> dict[str, str]:
 
 
 def baseline_forecasts(
-    whole: Values, train_end: int, origins: NDArray[np.int64], season: int, horizon: int
+    whole: LongRows, train_end: int, origins: NDArray[np.int64], season: int, horizon: int
 ) -> dict[str, Callable[[int], Values]]:
     """For each baseline that there is the paths (paths, horizon, targets) of forecast number i.
 
@@ -33,8 +39,8 @@ def baseline_forecasts(
     """
     found = {}
     for label, baseline in (("last_value", last_value), ("seasonal_naive", seasonal_naive(season))):
-        errors = errors_in_training(baseline, whole[:train_end], season, horizon)
-        found[label] = _around(whole, origins, baseline, errors)
+        errors = errors_in_training(baseline, rows_until(whole, train_end), season, horizon)
+        found[label] = _around(whole, origins, baseline, errors, season)
     if SMOOTHING not in missing_baselines():
         paths = smoothing_forecasts(whole, train_end, origins, season, horizon)
         found[SMOOTHING] = paths.__getitem__
@@ -42,11 +48,18 @@ def baseline_forecasts(
 
 
 def _around(
-    whole: Values, origins: NDArray[np.int64], baseline: Callable, errors: Values
+    whole: LongRows,
+    origins: NDArray[np.int64],
+    baseline: Callable,
+    errors: Values,
+    season: int,
 ) -> Callable[[int], Values]:
     """The forecast with the errors of training, each to either side.
 
     Mean and median stay the forecast itself, so that MSE and MAE are those of the point.
     """
     spread = np.concatenate([errors, -errors])
-    return lambda number: baseline(whole[: origins[number]], errors.shape[1]) + spread
+    horizon = errors.shape[1]
+    return lambda number: (
+        baseline(history_before(whole, int(origins[number]), season), horizon) + spread
+    )

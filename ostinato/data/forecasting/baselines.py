@@ -8,8 +8,12 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from ostinato.data.forecasting.long_rows import LongRows
+
 Values = NDArray[np.float64]
 Baseline = Callable[[Values, int], Values]
+_LOOKED_AT = 64
+"""Rows that are looked at for the last value; more where there is none among them."""
 _ORIGINS = 100
 """Places of the training part that say how far off a baseline is."""
 
@@ -36,7 +40,7 @@ def seasonal_naive(season: int) -> Baseline:
     return forecast
 
 
-def errors_in_training(baseline: Baseline, training: Values, season: int, horizon: int) -> Values:
+def errors_in_training(baseline: Baseline, training: LongRows, season: int, horizon: int) -> Values:
     """How far off it was: (origins, horizon, targets); 0 where nothing is known.
 
     Args:
@@ -50,8 +54,28 @@ def errors_in_training(baseline: Baseline, training: Values, season: int, horizo
     if first < 1:
         return np.zeros((1, horizon, training.shape[1]))
     origins = np.unique(np.linspace(first, last, _ORIGINS).astype(int))
-    apart = [training[o : o + horizon] - baseline(training[:o], horizon) for o in origins]
+    apart = [
+        training[o : o + horizon] - baseline(history_before(training, o, season), horizon)
+        for o in map(int, origins)
+    ]
     return np.nan_to_num(np.stack(apart))
+
+
+def history_before(whole: LongRows, row: int, season: int) -> Values:
+    """As many rows before a row as a baseline looks at: a season, and a value of each target.
+
+    Args:
+        whole: (time, targets), NaN where missing.
+        row: where a forecast begins.
+        season: in steps.
+    """
+    kept = max(season, _LOOKED_AT)
+    while kept < row:
+        history = whole[row - kept : row]
+        if not np.isnan(history).all(0).any():
+            return history
+        kept *= 2
+    return whole[:row]
 
 
 def _last_seen(history: Values) -> Values:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ostinato.data.forecasting.long_rows import pieces
 from ostinato.data.forecasting.series import Series
 from ostinato.data.forecasting.splits import Scaling
 from ostinato.data.forecasting.table import Table
@@ -17,17 +18,17 @@ def refuse_other_than_counts(table: Table, series: Mapping[str, Series]) -> None
         DataError: names the column and the series.
     """
     for name, one in series.items():
-        values = one.values
-        wrong = (values < 0) | (np.floor(values) != values)
-        wrong &= ~np.isnan(values)
-        if wrong.any():
-            row, place = np.argwhere(wrong)[0]
-            of = f" of series {name!r}" if name else ""
-            raise DataError(
-                f"{table.name}, column {table.columns.targets[place]!r}{of}: "
-                f"{values[row, place]:g} is no count; --distribution negative-binomial is for "
-                "whole numbers from 0 on, gaussian and student-t take any"
-            )
+        for values in pieces(one.values):
+            wrong = (values < 0) | (np.floor(values) != values)
+            wrong &= ~np.isnan(values)
+            if wrong.any():
+                row, place = np.argwhere(wrong)[0]
+                of = f" of series {name!r}" if name else ""
+                raise DataError(
+                    f"{table.name}, column {table.columns.targets[place]!r}{of}: "
+                    f"{values[row, place]:g} is no count; --distribution negative-binomial is for "
+                    "whole numbers from 0 on, gaussian and student-t take any"
+                )
 
 
 def unscaled(scaling: Scaling) -> Scaling:

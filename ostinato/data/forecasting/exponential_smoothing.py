@@ -11,13 +11,14 @@ or the training part holds less than two seasons.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ostinato.data.forecasting.long_rows import LongRows, pieces
 from ostinato.errors import MissingExtraError, missing_extra
 
 Values = NDArray[np.float64]
@@ -25,6 +26,8 @@ _LEAST_VALUES = 10
 """statsmodels wants so many to begin with; a shorter series is forecast by its last value."""
 _FITTED_SEASONS, _FITTED_STEPS = 8, 500
 """As many steps of the end of the training part are fitted, whichever are more."""
+_SMOOTHED_STEPS = 1 << 18
+"""So many are smoothed by statsmodels; those after them by the equations, row by row."""
 _PATHS = 100
 
 
@@ -38,7 +41,11 @@ def missing_package() -> MissingExtraError | None:
 
 
 def smoothing_forecasts(
-    whole: Values, train_end: int, origins: Sequence[int] | NDArray[Any], season: int, horizon: int
+    whole: LongRows,
+    train_end: int,
+    origins: Sequence[int] | NDArray[Any],
+    season: int,
+    horizon: int,
 ) -> Values:
     """Forecasts of every target from some places: (origins, paths, horizon, targets).
 
@@ -58,10 +65,11 @@ def smoothing_forecasts(
     problem = missing_package()
     if problem is not None:
         raise problem
-    columns = []
-    for target in range(whole.shape[1]):
-        series = without_gaps(whole[:, target], season)
-        columns.append(_forecasts(series, train_end, np.asarray(origins), season, horizon))
+    rows = np.asarray(origins)
+    columns = [
+        _forecasts(_Gapless(whole, target, season), train_end, rows, season, horizon)
+        for target in range(whole.shape[1])
+    ]
     return np.stack(columns, -1)
 
 
@@ -78,6 +86,37 @@ def without_gaps(series: Values, season: int) -> Values:
 
 
 @dataclass(frozen=True)
+class _Gapless:
+    """A target of a series without gaps, which is walked from its first row on."""
+
+    whole: LongRows
+    target: int
+    season: int
+
+    def pieces(self, first: int, stop: int) -> Iterator[Values]:
+        """The rows [first, stop), some at a time."""
+        carried, passed = np.zeros(0), 0
+        for piece in pieces(self.whole, 0, stop):
+            column = np.concatenate([carried, piece[:, self.target]])
+            filled = without_gaps(column, self.season)
+            yield filled[len(carried) + max(0, first - passed) :]
+            carried, passed = filled[-self.season :], passed + len(piece)
+
+    def rows(self, first: int, stop: int) -> Values:
+        """The rows [first, stop), all at once."""
+        return np.concatenate(list(self.pieces(first, stop)))
+
+    def at(self, rows: NDArray[Any]) -> Values:
+        """The values at rows that rise."""
+        found, passed = [], 0
+        for piece in self.pieces(0, int(rows.max()) + 1):
+            here = rows[(rows >= passed) & (rows < passed + len(piece))]
+            found.append(piece[here - passed])
+            passed += len(piece)
+        return np.concatenate(found)
+
+
+@dataclass(frozen=True)
 class _Fitted:
     """States after each step of a smoothed series, and the deviation at each step ahead."""
 
@@ -85,6 +124,7 @@ class _Fitted:
     trend: Values
     season: Values | None
     damping: float
+    smoothing: tuple[float, float, float]
     deviation: Values
 
     def mean(self, place: int, horizon: int, season: int) -> Values:
@@ -98,18 +138,23 @@ class _Fitted:
 
 
 def _forecasts(
-    series: Values, train_end: int, origins: NDArray[Any], season: int, horizon: int
+    series: _Gapless, train_end: int, origins: NDArray[Any], season: int, horizon: int
 ) -> Values:
     steps = max(_FITTED_SEASONS * season, _FITTED_STEPS)
     first = max(0, train_end - steps)
-    training = series[first:train_end]
+    training = series.rows(first, train_end)
     if len(training) < _LEAST_VALUES or np.ptp(training) == 0:
-        points = np.repeat(series[origins - 1][:, None], horizon, 1)
+        points = np.repeat(series.at(origins - 1)[:, None], horizon, 1)
         return np.repeat(points[:, None], _PATHS, 1)
     season = season if len(training) >= 2 * season else 1
     end = int(origins.max())
-    fitted = _smoothed(training, series[first:end], season, horizon)
-    means = np.stack([fitted.mean(row - 1 - first, horizon, season) for row in origins])
+    near = min(end, first + _SMOOTHED_STEPS)
+    fitted = _smoothed(training, series.rows(first, near), season, horizon)
+    means = [fitted.mean(row - 1 - first, horizon, season) for row in origins if row <= near]
+    if near < end:
+        later = set(origins[origins > near].tolist())
+        means += _means_further(fitted, series.pieces(near, end), near, later, season, horizon)
+    means = np.stack(means)
     return means[:, None] + _normal_quantiles()[:, None] * fitted.deviation
 
 
@@ -120,14 +165,54 @@ def _smoothed(training: Values, series: Values, season: int, horizon: int) -> _F
         parameters = _model(training, season).fit(disp=False, maxiter=100).params
         found = _model(series, season).smooth(parameters)
         ahead = found.get_prediction(start=len(series), end=len(series) + horizon - 1)
-    damping = dict(zip(found.model.param_names, found.params, strict=False))["damping_trend"]
+    named = dict(zip(found.model.param_names, found.params, strict=False))
+    names = ("smoothing_level", "smoothing_trend", "smoothing_seasonal")
+    alpha, beta, gamma = (float(named.get(name, 0.0)) for name in names)
+    damping = named["damping_trend"]
     return _Fitted(
         np.asarray(found.level),
         np.asarray(found.slope),
         np.asarray(found.season) if season > 1 else None,
         float(damping),
+        (alpha, beta, gamma),
         np.sqrt(np.maximum(np.asarray(ahead.forecast_variance), 0.0)),
     )
+
+
+def _means_further(
+    fitted: _Fitted,
+    pieces: Iterator[Values],
+    first: int,
+    origins: set[int],
+    season: int,
+    horizon: int,
+) -> list[Values]:
+    """Forecasts of further rows, of which few are held at a time: the equations, row by row.
+
+    Args:
+        fitted: its last states are those before row `first`.
+        pieces: the rows from there on.
+        first: the first of them.
+        origins: rows that forecasts begin at, all behind `first`.
+        season, horizon: steps.
+    """
+    alpha, beta, gamma = fitted.smoothing
+    phi = fitted.damping
+    level, trend = float(fitted.level[-1]), float(fitted.trend[-1])
+    seasons = [0.0] if fitted.season is None else fitted.season[-season:].tolist()
+    place, row, found = 0, first, []
+    for piece in pieces:
+        for value in piece.tolist():
+            expected = level + phi * trend
+            error = value - expected - seasons[place]
+            level, trend = expected + alpha * error, phi * trend + beta * error
+            seasons[place] += gamma * error
+            place, row = (place + 1) % len(seasons), row + 1
+            if row in origins:
+                damped = np.cumsum(phi ** np.arange(1, horizon + 1))
+                turned = np.array(seasons[place:] + seasons[:place])
+                found.append(level + damped * trend + np.resize(turned, horizon))
+    return found
 
 
 def _model(series: Values, season: int) -> Any:

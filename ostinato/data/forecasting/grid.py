@@ -54,12 +54,26 @@ class Grid:
 
     def step_of(self, stamp: int) -> int | None:
         """The step of a time stamp; None where it lies between two steps, unless these combine."""
+        steps, on_grid = self.steps_of(np.array([stamp]))
+        return int(steps[0]) if on_grid[0] else None
+
+    def steps_of(self, stamps: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """The steps that time stamps (count,) lie in, and which of these are steps themselves.
+
+        Where rows of a step combine, all are.
+        """
         if self.months:
-            date, first = date_of(stamp), date_of(self.anchor)
-            step = ((date.year - first.year) * 12 + date.month - first.month) // self.size
+            first = date_of(self.anchor)
+            first_month = (first.year - 1970) * 12 + first.month - 1
+            months = stamps.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
+            steps = (months - first_month) // self.size
+            begins = (first_month + steps * self.size).astype("datetime64[M]")
+            begins = begins.astype("datetime64[s]").astype(np.int64)
+            begins += self.anchor - _month_start(first)
         else:
-            step = (stamp - self.anchor) // self.size
-        return step if self.combine is not None or self.stamp(step) == stamp else None
+            steps = (stamps - self.anchor) // self.size
+            begins = self.anchor + steps * self.size
+        return steps, (begins == stamps) | (self.combine is not None)
 
     def combining(self, combine: Combine) -> "Grid":
         """The grid whose steps begin at whole months, weeks from Monday, days, hours, ...

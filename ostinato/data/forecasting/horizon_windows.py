@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ostinato.data.forecasting.prepared import PreparedSeries
+from ostinato.data.shuffled import Shuffled
 
 
 class HorizonWindow(NamedTuple):
@@ -72,6 +73,15 @@ def cut_windows(
     return HorizonWindow(values, seen, covariates, ahead, targets, counted, True, where, units)
 
 
+def history_before(series: PreparedSeries, row: int, history: int) -> list[NDArray[Any]]:
+    """Values, seen and covariates of so many steps before a row; 0 before the first row."""
+    first, lacking = max(0, row - history), max(0, history - row)
+    return [
+        np.pad(part[first:row], ((lacking, 0), (0, 0))) if lacking else part[first:row]
+        for part in (series.values, series.seen, series.covariates)
+    ]
+
+
 @dataclass(frozen=True)
 class HorizonSource:
     """Draws windows from the training parts: in an epoch every one once, in an order of its own.
@@ -97,11 +107,14 @@ class HorizonSource:
 
     def origins(self) -> list[NDArray[np.int64]]:
         """The rows that windows of each series begin their horizon at."""
-        found = []
-        for end in self.train_ends:
-            first = max(1, min(self.history, end - self.horizon))
-            found.append(origins_within(first, end, self.horizon))
-        return found
+        return [
+            origins_within(first, end, self.horizon)
+            for first, end in zip(self.first_origins(), self.train_ends, strict=True)
+        ]
+
+    def first_origins(self) -> list[int]:
+        """The first row that a window of each series begins its horizon at."""
+        return [max(1, min(self.history, end - self.horizon)) for end in self.train_ends]
 
     def epoch(self, number: int) -> "EpochOfHorizons":
         """The windows of an epoch."""
@@ -114,20 +127,23 @@ class EpochOfHorizons:
     def __init__(self, source: HorizonSource, number: int) -> None:
         self.source = source
         self.number = number
-        origins = source.origins()
-        self.begins = np.concatenate(origins)
-        self.owners = np.repeat(np.arange(len(origins)), [len(one) for one in origins])
-        self.order = np.random.default_rng((source.seed, number)).permutation(len(self.begins))
+        self.firsts = np.array(source.first_origins(), dtype=np.int64)
+        ends = np.array(source.train_ends, dtype=np.int64)
+        self.counts = np.maximum(0, ends - source.horizon + 1 - self.firsts)
+        self.order = Shuffled(int(self.counts.sum()), (source.seed, number))
 
     def __len__(self) -> int:
-        return -(-len(self.begins) // self.source.batch_size)
+        return -(-len(self.order) // self.source.batch_size)
 
     def __getitem__(self, index: int) -> HorizonWindow:
         source, size = self.source, self.source.batch_size
         batch = self.order[index * size : (index + 1) * size]
         mine = np.array_split(batch, source.world_size)[source.rank]
         taken = mine if len(mine) else batch[:1]
-        places = [(int(self.owners[one]), int(self.begins[one])) for one in taken]
+        behind = np.cumsum(self.counts)
+        owners = np.searchsorted(behind, taken, side="right")
+        begins = self.firsts[owners] + taken - (behind - self.counts)[owners]
+        places = list(zip(owners.tolist(), begins.tolist(), strict=True))
         where = f"batch {index} of epoch {self.number}"
         window = cut_windows(source.series, places, source.history, source.horizon, where)
         if len(mine):
@@ -138,10 +154,6 @@ class EpochOfHorizons:
 
 def _cut(series: PreparedSeries, row: int, history: int, horizon: int) -> tuple[NDArray, ...]:
     """inputs, seen, covariates, ahead, targets, counted of one window."""
-    first, lacking = max(0, row - history), max(0, history - row)
-    before = [
-        np.pad(part[first:row], ((lacking, 0), (0, 0))) if lacking else part[first:row]
-        for part in (series.values, series.seen, series.covariates)
-    ]
     after = slice(row, row + horizon)
+    before = history_before(series, row, history)
     return (*before, series.covariates[after], series.values[after], series.seen[after])

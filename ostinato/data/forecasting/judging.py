@@ -14,6 +14,8 @@ coverage   share of values between the least and the greatest quantile asked for
 import numpy as np
 from numpy.typing import NDArray
 
+from ostinato.data.forecasting.long_rows import LongRows, pieces
+
 Values = NDArray[np.float64]
 _FIGURES = ("mse", "mae", "mase", "smape", "crps", "coverage")
 
@@ -36,7 +38,7 @@ def crps(paths: Values, truth: Values) -> Values:
     return np.abs(paths - truth).mean(0) - (weights * ordered).sum(0) / count**2
 
 
-def naive_error(training: Values, season: int) -> Values:
+def naive_error(training: LongRows, season: int) -> Values:
     """Mean absolute difference to the value a season before: (targets,); NaN where not known.
 
     Args:
@@ -44,10 +46,13 @@ def naive_error(training: Values, season: int) -> Values:
         season: in steps.
     """
     season = season if len(training) >= 2 * season else 1
-    apart = np.abs(training[season:] - training[:-season])
-    seen = ~np.isnan(apart)
-    total = np.where(seen, apart, 0.0).sum(0)
-    count = seen.sum(0)
+    total, count = np.zeros(training.shape[1]), np.zeros(training.shape[1], np.int64)
+    for piece in pieces(training, season, before=season):
+        later = piece[season:].astype(np.float64)
+        apart = np.abs(later - piece[: len(later)])
+        seen = ~np.isnan(apart)
+        total += np.where(seen, apart, 0.0).sum(0)
+        count += seen.sum(0)
     return np.where((count > 0) & (total > 0), total / np.maximum(count, 1), np.nan)
 
 

@@ -1,15 +1,18 @@
 """Series on a grid of equal steps; what nobody measured is missing, and stays so."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ostinato.data.forecasting.combining import Combine, combined
+from ostinato.data.forecasting.combining import Combine, steps_from_rows
 from ostinato.data.forecasting.grid import Grid, grid_of
-from ostinato.data.forecasting.table import SeriesRows, Table
+from ostinato.data.forecasting.long_rows import ComputedRows, LongRows
+from ostinato.data.forecasting.table import Table
 from ostinato.data.forecasting.time_stamps import dates_in_disguise
+from ostinato.data.rows_on_disk import Rows, RowsOnDisk
 from ostinato.errors import DataError
 
 _FIRST_STAMPS = 1000
@@ -31,8 +34,8 @@ class Series:
 
     name: str
     start: int
-    values: NDArray[np.float32]
-    known: NDArray[np.float32]
+    values: LongRows
+    known: LongRows
 
     @property
     def end(self) -> int:
@@ -54,8 +57,8 @@ def first_grid(table: Table, frequency: str | None, combine: Combine | None = No
     """
     if not table.has_stamps:
         return Grid()
-    longest = max(table.series.values(), key=lambda rows: len(rows.stamps))
-    stamps = longest.stamps[:_FIRST_STAMPS]
+    longest = max(table.series.values(), key=lambda rows: rows.count)
+    stamps = table.log.first_stamps(longest.number, _FIRST_STAMPS)
     date = None if table.dated else dates_in_disguise(stamps)
     if date is not None:
         raise DataError(
@@ -80,39 +83,93 @@ def to_series(
     Raises:
         DataError: a time stamp between two steps, or a series without any value.
     """
-    return {
-        name: _on_grid(name, rows, table, grid, (starts or {}).get(name))
-        for name, rows in table.series.items()
-    }
-
-
-def _on_grid(name: str, rows: SeriesRows, table: Table, grid: Grid, start: int | None) -> Series:
+    _refuse_between(table, grid)
+    begins = _steps(grid, [rows.first_stamp for rows in table.series.values()])
+    for place, name in enumerate(table.series):
+        begins[place] = (starts or {}).get(name, begins[place])
+    lengths = _steps(grid, [rows.last_stamp for rows in table.series.values()]) - begins + 1
+    _refuse_sparse(table, grid, begins, lengths)
+    offsets = np.cumsum(lengths) - lengths
+    whole, ends = _on_grid(table, grid, begins, offsets, int(lengths.sum()))
     targets = len(table.columns.targets)
-    numbers = np.array(rows.values, dtype=np.float32).reshape(len(rows.stamps), -1)
-    steps = _steps(name, rows, table, grid)
-    start = int(steps[0]) if start is None else start
-    length = int(steps[-1]) - start + 1
-    if length > _MOST_MISSING * (len(steps) + 1):
-        raise DataError(
-            f"{table.name}: {_called(name)} has {len(steps):,} rows over {length:,} steps, up to "
-            f"{grid.label(int(steps[-1]))}; "
-            + ("are the time stamps right?" if table.of_run else "give the right --frequency")
+    found = {}
+    for place, name in enumerate(table.series):
+        first, end, last = (int(offsets[place] + more) for more in (0, ends[place], lengths[place]))
+        found[name] = Series(
+            name,
+            int(begins[place]),
+            _cells(whole, first, end, slice(targets)),
+            _cells(whole, first, last, slice(targets, None)),
         )
-    whole = np.full((length, numbers.shape[1]), np.nan, dtype=np.float32)
-    if grid.combine is None:
-        whole[steps - start] = numbers
-    else:
-        whole[:] = combined(numbers, steps - start, length, targets, grid.combine)
-    measured = np.flatnonzero(~np.isnan(whole[:, :targets]).all(1))
-    end = int(measured[-1]) + 1 if len(measured) else 0
-    return Series(name, start, whole[:end, :targets], whole[:, targets:])
+    return found
 
 
-def _steps(name: str, rows: SeriesRows, table: Table, grid: Grid) -> NDArray[np.int64]:
-    found = [grid.step_of(stamp) for stamp in rows.stamps]
-    between = next((place for place, step in enumerate(found) if step is None), None)
-    if between is not None:
-        stamp = Grid(0, 1, dated=grid.dated, zoned=grid.zoned).label(rows.stamps[between])
+def _on_grid(
+    table: Table,
+    grid: Grid,
+    begins: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    places: int,
+) -> tuple[Rows, NDArray[np.int64]]:
+    """All series one behind the other (places, columns), and how many steps end with a value.
+
+    Args:
+        table: as read.
+        grid: where steps lie.
+        begins: the first step of each series.
+        offsets: the place of that step.
+        places: steps of all.
+    """
+    targets = len(table.columns.targets)
+    columns = targets + len(table.columns.known)
+    taking = steps_from_rows(grid.combine, places, columns, targets)
+    ends = np.zeros(len(begins), np.int64)
+    for series, stamps, numbers in table.log.pieces():
+        steps = grid.steps_of(stamps)[0] - begins[series]
+        taking.add(offsets[series] + steps, numbers)
+        measured = ~np.isnan(numbers[:, :targets]).all(1)
+        np.maximum.at(ends, series[measured], steps[measured] + 1)
+    return taking.finish(), ends
+
+
+def _cells(whole: Rows, first: int, stop: int, columns: slice) -> LongRows:
+    """Some rows and columns of all."""
+    if not isinstance(whole, RowsOnDisk):
+        return whole[first:stop, columns]
+    return ComputedRows(stop - first, partial(_cells_between, whole, first, columns))
+
+
+def _cells_between(
+    whole: RowsOnDisk, offset: int, columns: slice, first: int, stop: int
+) -> NDArray[np.float32]:
+    return whole[offset + first : offset + stop][:, columns]
+
+
+def _steps(grid: Grid, stamps: Sequence[int]) -> NDArray[np.int64]:
+    return grid.steps_of(np.array(stamps, np.int64))[0]
+
+
+def _refuse_sparse(
+    table: Table, grid: Grid, begins: NDArray[np.int64], lengths: NDArray[np.int64]
+) -> None:
+    for place, (name, rows) in enumerate(table.series.items()):
+        length = int(lengths[place])
+        if length > _MOST_MISSING * (rows.count + 1):
+            raise DataError(
+                f"{table.name}: {_called(name)} has {rows.count:,} rows over {length:,} steps, up "
+                f"to {grid.label(int(begins[place]) + length - 1)}; "
+                + ("are the time stamps right?" if table.of_run else "give the right --frequency")
+            )
+
+
+def _refuse_between(table: Table, grid: Grid) -> None:
+    for series, stamps, _ in table.log.pieces():
+        between = np.flatnonzero(~grid.steps_of(stamps)[1])
+        if len(between) == 0:
+            continue
+        place = between[0]
+        name = list(table.series)[series[place]]
+        stamp = Grid(0, 1, dated=grid.dated, zoned=grid.zoned).label(int(stamps[place]))
         raise DataError(
             f"{table.name}, column {table.columns.time!r}: {stamp} of {_called(name)} lies between "
             f"two steps of the grid, whose steps are {grid.label(0)}, {grid.label(1)}, ...; "
@@ -123,7 +180,6 @@ def _steps(name: str, rows: SeriesRows, table: Table, grid: Grid) -> NDArray[np.
                 "with --combine, which makes all rows of a step one"
             )
         )
-    return np.array(found, dtype=np.int64)
 
 
 def _called(name: str) -> str:

@@ -4,13 +4,14 @@ Dates cut all series at the same moment: what a series learns from is never late
 is judged by. Whole numbers and rows without time stamps are cut at the same share of each series.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ostinato.data.forecasting.grid import Grid
+from ostinato.data.forecasting.long_rows import LongRows, pieces
 from ostinato.data.forecasting.series import Series
 from ostinato.data.forecasting.table import Table
 from ostinato.errors import DataError
@@ -89,13 +90,16 @@ def refuse_unseen(
         DataError: names the column, the series, and where its first value is.
     """
     for name, one in series.items():
-        for place, column in enumerate(table.columns.targets):
-            there = np.flatnonzero(~np.isnan(one.values[:, place]))
-            if len(there) == 0 or there[0] >= parts[name].train_end:
-                raise DataError(_unseen(table, name, one, column, there, parts[name], grid))
-    for place, column in enumerate(table.columns.known):
-        pieces = [one.known[: parts[name].train_end, place] for name, one in series.items()]
-        if all(np.isnan(piece).all() for piece in pieces):
+        first = _first_seen(one.values)
+        for column, row in zip(table.columns.targets, first.tolist(), strict=True):
+            if row >= parts[name].train_end:
+                raise DataError(_unseen(table, name, one, column, row, parts[name], grid))
+    known = np.zeros(len(table.columns.known), dtype=bool)
+    for name, one in series.items():
+        if not known.all():
+            known |= _first_seen(one.known) < min(parts[name].train_end, len(one.known))
+    for there, column in zip(known, table.columns.known, strict=True):
+        if not there:
             raise DataError(
                 f"{table.name}, column {column!r}: the part to train on (the earliest share of the "
                 "time) has no value of it; leave it out of --known"
@@ -107,12 +111,12 @@ def _unseen(
     name: str,
     one: Series,
     column: str,
-    there: NDArray[np.int64],
+    row: int,
     parts: Parts,
     grid: Grid,
 ) -> str:
     where = f"{table.name}, column {column!r}: {_called(name)} has no value "
-    if len(there) == 0:
+    if row == len(one.values):
         return (
             where + "there; leave the series out"
             if name and len(table.series) > 1
@@ -121,9 +125,24 @@ def _unseen(
     return (
         f"{where}in the part to train on, which ends before "
         f"{grid.label(one.start + parts.train_end)}; the first is at "
-        f"{grid.label(one.start + int(there[0]))}: leave it out, or set --validation-fraction and "
+        f"{grid.label(one.start + row)}: leave it out, or set --validation-fraction and "
         "--test-fraction lower"
     )
+
+
+def _first_seen(rows: LongRows) -> NDArray[np.int64]:
+    """The first row with a value of each column; the number of rows where there is none."""
+    first, passed = np.full(rows.shape[1], len(rows), np.int64), 0
+    for piece in pieces(rows):
+        if len(piece) == 0:
+            break
+        seen = ~np.isnan(piece)
+        new = seen.any(0) & (first == len(rows))
+        first[new] = passed + seen.argmax(0)[new]
+        passed += len(piece)
+        if (first < len(rows)).all():
+            break
+    return first
 
 
 def _called(name: str) -> str:
@@ -136,19 +155,34 @@ def scaling_of(series: Series, train_end: int) -> Scaling:
     Raises:
         DataError: a target is never seen there.
     """
-    part = series.values[:train_end].astype(np.float64)
-    seen = ~np.isnan(part)
-    count = seen.sum(0)
+    location, squares, count = mean_and_variance(lambda: pieces(series.values, 0, train_end))
     if (count == 0).any():
         raise DataError(
             f"series {series.name!r}: target number {int(np.argmin(count)) + 1} has no value in "
             "the part to train on (the earliest share of the time); leave the series out, or set "
             "--validation-fraction and --test-fraction lower"
         )
-    filled = np.where(seen, part, 0.0)
-    location = filled.sum(0) / count
-    squares = np.where(seen, (part - location) ** 2, 0.0).sum(0) / count
     # A constant has no scale; rounding must not make it one.
     constant = squares <= (1e-6 * np.abs(location)) ** 2
     scale = np.where(constant, 1.0, np.sqrt(squares))
     return Scaling(location.astype(np.float32), scale.astype(np.float32))
+
+
+def mean_and_variance(
+    walk: Callable[[], Iterator[NDArray[np.float32]]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Mean and variance of each column, 0 where nothing was seen, and how many values were.
+
+    Args:
+        walk: gives the rows (rows, columns) in pieces, NaN where missing, each time it is called.
+    """
+    total, squares, count = np.float64(0), np.float64(0), np.int64(0)
+    for piece in walk():
+        seen = ~np.isnan(piece)
+        total = total + np.where(seen, piece.astype(np.float64), 0.0).sum(0)
+        count = count + seen.sum(0)
+    location = np.asarray(total) / np.maximum(count, 1)
+    for piece in walk():
+        apart = piece.astype(np.float64) - location
+        squares = squares + np.where(np.isnan(piece), 0.0, apart**2).sum(0)
+    return location, np.asarray(squares) / np.maximum(count, 1), np.asarray(count)

@@ -1,13 +1,13 @@
 """A table, read row by row: what each series has at each time stamp."""
 
 import math
-from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
 from ostinato.data.forecasting.columns import Columns, check_header, resolve_columns
+from ostinato.data.forecasting.row_log import RowLog
 from ostinato.data.forecasting.rows import Rows, open_rows
 from ostinato.data.forecasting.time_stamps import StampKind, kind_of, parse_stamp
 from ostinato.errors import DataError
@@ -15,23 +15,27 @@ from ostinato.errors import DataError
 ONLY_SERIES = ""
 """The name of a table's only series, where no column names series."""
 _ONE_BELOW_THE_OTHER = "; several series stand one below the other, a row a time"
+_LARGEST = 3e38
 _MISSING = frozenset({"", "?", "na", "n/a", "#n/a", "<na>", "nan", "null", "none"})
 
 
 @dataclass
 class SeriesRows:
-    """The rows of one series.
+    """What is known of the rows of one series; its numbers are in the log.
 
     Args:
-        stamps: time stamps.
-        values: rows of targets and known columns, NaN where missing.
+        number: of the series in the log.
         static: what the static columns hold, as text; empty where nothing is said.
+        first_stamp, last_stamp: time stamps.
+        count: rows.
         last_row: the row of the file that was the last.
     """
 
-    stamps: "array[int]" = field(default_factory=lambda: array("q"))
-    values: "array[float]" = field(default_factory=lambda: array("f"))
-    static: list[str] = field(default_factory=list)
+    number: int
+    static: list[str]
+    first_stamp: int = 0
+    last_stamp: int = 0
+    count: int = 0
     last_row: int = 0
 
 
@@ -43,7 +47,8 @@ class Table:
         name: of the file.
         columns: which is what.
         kind: of the time stamps.
-        series: by name.
+        series: by name, in the order of their numbers.
+        log: the rows of all of them.
         of_run: read by a run that has its steps already, so that no option changes them.
     """
 
@@ -51,6 +56,7 @@ class Table:
     columns: Columns
     kind: StampKind
     series: dict[str, SeriesRows]
+    log: RowLog
     of_run: bool = False
 
     @property
@@ -65,7 +71,7 @@ class Table:
 
 
 def read_table(path: Path | str, columns: Columns) -> Table:
-    """Read a table with a header; memory holds the numbers of its used columns only.
+    """Read a table with a header; many rows are kept on disk.
 
     Args:
         path: a file as `open_rows` takes it.
@@ -140,32 +146,33 @@ class _RowReader:
         self.kind = kind
         self.kind_before = kind is not None
         self.series: dict[str, SeriesRows] = {}
+        self.log = RowLog(len(self.wanted))
 
     def read(self, *, of_run: bool) -> Table:
         """The rest of the rows, and the table of all."""
         for number, row in self.rows.cells:
             self.add(number, row)
         kind = self.kind or StampKind()
-        return Table(self.rows.name, self.columns, kind, self.series, of_run)
+        return Table(self.rows.name, self.columns, kind, self.series, self.log, of_run)
 
     def add(self, number: int, row: Sequence[str]) -> None:
         """Take one row."""
         group = ONLY_SERIES if self.group is None else row[self.group].strip()
-        if group not in self.series:
-            self.series[group] = SeriesRows(
-                static=list(self.static_before.get(group, [""] * len(self.static)))
-            )
-        series = self.series[group]
-        series.stamps.append(self._stamp(series, group, number, row))
-        series.last_row = number
-        series.values.extend(
-            [self._number(row[place], number, column) for place, column in self.wanted]
-        )
+        series = self.series.get(group)
+        if series is None:
+            static = list(self.static_before.get(group, [""] * len(self.static)))
+            series = self.series[group] = SeriesRows(len(self.series), static)
+        stamp = self._stamp(series, group, number, row)
+        self.log.append(series.number, stamp, self._numbers(number, row))
+        if not series.count:
+            series.first_stamp = stamp
+        series.last_stamp, series.last_row = stamp, number
+        series.count += 1
         if self.static:
             self._check_static(series, group, number, row)
 
     def _stamp(self, series: SeriesRows, group: str, number: int, row: Sequence[str]) -> int:
-        before = series.stamps[-1] if series.stamps else None
+        before = series.last_stamp if series.count else None
         where = f"row {series.last_row}"
         if before is None and group in self.after:
             before, where = self.after[group]
@@ -204,16 +211,28 @@ class _RowReader:
                 "alike",
             )
 
+    def _numbers(self, number: int, row: Sequence[str]) -> list[float]:
+        try:
+            found = [float(row[place]) for place, _ in self.wanted]
+            if max(map(abs, found)) <= _LARGEST:
+                return found
+        except ValueError:
+            pass
+        return [self._number(row[place], number, column) for place, column in self.wanted]
+
     def _number(self, text: str, number: int, column: str) -> float:
         try:
             value = float(text)
         except ValueError:
             if text.strip().lower() in _MISSING:
                 return math.nan
-            first = not any(one.values for one in self.series.values())
-            told = _ONE_BELOW_THE_OTHER if first and column in self.columns.targets else ""
+            told = (
+                _ONE_BELOW_THE_OTHER
+                if not self.log.count and column in self.columns.targets
+                else ""
+            )
             self._refuse(number, column, _no_number(text) + told)
-        if math.isinf(value) or abs(value) > 3e38:
+        if math.isinf(value) or abs(value) > _LARGEST:
             self._refuse(number, column, f"{text!r} is too large")
         return value
 

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from ostinato.checkpoint import write_text
 from ostinato.data.forecasting.conformal import learn_shifts
+from ostinato.data.forecasting.prepared import PreparedSeries
+from ostinato.data.forecasting.splits import Parts
 from ostinato.errors import CheckpointError, DataError
 from ostinato.tasks.forecasting.data import ForecastData
 from ostinato.tasks.forecasting.evaluation import Told, forecasts_from
@@ -48,14 +50,11 @@ def calibrate(
     total, done, errors = sum(map(len, origins.values())), 0, {}
     for name, one in data.prepared(settings).items():
         part, rows = data.parts[name], origins[name]
-        whole = np.where(one.seen, one.values, np.nan).astype(np.float64)
-        whole[: part.train_end], whole[part.validation_end :] = np.nan, np.nan
-        padded = np.pad(whole, ((0, settings.horizon), (0, 0)), constant_values=np.nan)
         if len(rows) == 0:
-            shape = (0, len(settings.quantiles), settings.horizon, whole.shape[1])
+            shape = (0, len(settings.quantiles), settings.horizon, one.values.shape[1])
             errors[name] = np.zeros(shape)
             continue
-        truth = np.stack([padded[row : row + settings.horizon] for row in rows])
+        truth = np.stack([_within(one, part, row, settings.horizon) for row in rows.tolist()])
         paths = forecasts_from(model, one, rows, settings, seed)
         if paths.shape[1] == 1:
             raise DataError("a model that forecasts points has no quantiles to calibrate")
@@ -84,6 +83,15 @@ def load_shifts(folder: Path, weights: str) -> Shifts | None:
         return {name: np.array(one) for name, one in content["shifts"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise CheckpointError(f"{folder / KEPT} is damaged: {problem}; delete it") from problem
+
+
+def _within(series: PreparedSeries, part: Parts, row: int, horizon: int) -> NDArray[np.float64]:
+    """What came from a row on (horizon, targets), NaN outside the validation part."""
+    truth = np.full((horizon, series.values.shape[1]), np.nan)
+    first, stop = max(row, part.train_end), min(row + horizon, part.validation_end)
+    if first < stop:
+        truth[first - row : stop - row] = series.known_values[first:stop]
+    return truth
 
 
 def _origins(data: ForecastData, name: str, horizon: int) -> NDArray[np.int64]:

@@ -9,11 +9,13 @@ from ostinato.data.forecasting.columns import Columns
 from ostinato.data.forecasting.counts import refuse_other_than_counts, unscaled
 from ostinato.data.forecasting.horizon_windows import HorizonSource
 from ostinato.data.forecasting.judging import naive_error
+from ostinato.data.forecasting.long_rows import joined_pieces, pieces, rows_until
 from ostinato.data.forecasting.prepared import PreparedSeries, prepare_series
 from ostinato.data.forecasting.series import Series, first_grid, to_series
 from ostinato.data.forecasting.splits import (
     Parts,
     Scaling,
+    mean_and_variance,
     refuse_unseen,
     scaling_of,
     split_by_time,
@@ -75,7 +77,7 @@ def read_data(settings: ForecastingSettings, columns: Columns | None = None) -> 
         scalings = {name: unscaled(one) for name, one in scalings.items()}
     naive = {
         name: (
-            naive_error(one.values[: parts[name].train_end].astype(np.float64), season)
+            naive_error(rows_until(one.values, parts[name].train_end), season)
             / scalings[name].scale
         ).tolist()
         for name, one in series.items()
@@ -159,11 +161,11 @@ def window_source(
 
 def _known_scaling(series: Mapping[str, Series], parts: Mapping[str, Parts]) -> Scaling:
     """Mean and deviation of the known columns over the training parts of all series."""
-    rows = np.concatenate([one.known[: parts[name].train_end] for name, one in series.items()])
-    there = ~np.isnan(rows)
-    count = np.maximum(there.sum(0), 1)
-    filled = np.where(there, rows, 0.0).astype(np.float64)
-    location = filled.sum(0) / count
-    deviation = np.sqrt(np.where(there, (rows - location) ** 2, 0.0).sum(0) / count)
+    location, variance, _ = mean_and_variance(
+        lambda: joined_pieces(
+            pieces(one.known, 0, parts[name].train_end) for name, one in series.items()
+        )
+    )
+    deviation = np.sqrt(variance)
     scale = np.where(deviation > 1e-6 * np.abs(location), deviation, 1.0)
     return Scaling(location.astype(np.float32), scale.astype(np.float32))

@@ -170,7 +170,7 @@ class _Judges:
         paths: NDArray[np.float64],
     ) -> None:
         """Compare the forecasts of one series, and those of the baselines from the same rows."""
-        horizon, whole = self.settings.horizon, _known_values(series)
+        horizon, whole = self.settings.horizon, series.known_values
         naive = np.array(data.facts.naive_errors[name])
         train_end, season = data.parts[name].train_end, data.facts.season
         scaling = data.facts.scalings[name]
@@ -192,7 +192,7 @@ class _Judges:
     ) -> None:
         """Compare the intervals of the forecasts of one series, before and after calibration."""
         assert self.intervals is not None
-        whole = _known_values(series)
+        whole = series.known_values
         for row, own in zip(origins, paths, strict=True):
             quantiles = np.quantile(own, self.settings.quantiles, axis=0)
             truth = whole[row : row + self.settings.horizon]
@@ -203,8 +203,3 @@ class _Judges:
         found: dict[str, Any] = {label: judge.figures() for label, judge in self.overall.items()}
         own = {**found.pop(""), **found, **dict.fromkeys(self.missing)}
         return own if self.intervals is None else {**own, "conformal": self.intervals.figures()}
-
-
-def _known_values(series: PreparedSeries) -> NDArray[np.float64]:
-    """(time, targets), standardised, NaN where missing."""
-    return np.where(series.seen, series.values, np.nan).astype(np.float64)

@@ -5,15 +5,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ostinato.data.forecasting.baselines import last_value, seasonal_naive
+from ostinato.data.forecasting.baselines import history_before, last_value, seasonal_naive
+from ostinato.data.forecasting.splits import Parts
 from ostinato.errors import DataError
 from ostinato.tasks.forecasting.data import ForecastData
-from ostinato.tasks.forecasting.evaluation import Told, origins_of, paths_from
+from ostinato.tasks.forecasting.evaluation import Told, paths_from
 from ostinato.tasks.forecasting.reading import Forecaster, states_in_batches
 from ostinato.tasks.forecasting.settings import ForecastingSettings
 
 _TOGETHER = 128
-_ALL = 2**62
 
 
 def judge_every_window(
@@ -44,7 +44,7 @@ def judge_every_window(
         DataError: no test part holds a whole horizon.
     """
     horizon = settings.horizon
-    origins = {name: origins_of(data, name, horizon, _ALL) for name in data.series}
+    origins = {name: _every_origin(data.parts[name], horizon) for name in data.series}
     total, done = sum(map(len, origins.values())), 0
     if total == 0:
         raise DataError(
@@ -54,19 +54,27 @@ def judge_every_window(
     baselines = {"last_value": last_value, "seasonal_naive": seasonal_naive(data.facts.season)}
     errors = {name: _Errors() for name in ("", *baselines)}
     for name, one in data.prepared(settings).items():
-        whole = np.where(one.seen, one.values, np.nan).astype(np.float64)
+        whole, season = one.known_values, data.facts.season
         for rows, state in states_in_batches(model, one, origins[name], _TOGETHER):
             paths = paths_from(model, one, rows, state, settings, seed)
             truth = np.stack([whole[row : row + horizon] for row in rows])
             errors[""].add(paths.mean(1), np.median(paths, 1), truth)
             for label, baseline in baselines.items():
-                points = np.stack([baseline(whole[:row], horizon) for row in rows])
+                points = np.stack(
+                    [baseline(history_before(whole, row, season), horizon) for row in rows.tolist()]
+                )
                 errors[label].add(points, points, truth)
             done += len(rows)
             if told is not None:
                 told(done, total)
     figures = {label: one.figures() for label, one in errors.items()}
     return {**figures.pop(""), **figures, "windows": total, "horizon": horizon}
+
+
+def _every_origin(parts: Parts, horizon: int) -> range:
+    """The rows that forecasts of a series begin at."""
+    first = max(parts.validation_end, 1)
+    return range(first, max(first, parts.test_end - horizon + 1))
 
 
 class _Errors:

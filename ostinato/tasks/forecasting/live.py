@@ -81,7 +81,7 @@ def go_on(
         after[name] = LiveSeries(
             state,
             new.end,
-            np.concatenate([before.tail, new.values])[-kept:],
+            np.concatenate([before.tail, new.values[-kept:]])[-kept:],
             _known_ahead(before, new),
         )
     return after

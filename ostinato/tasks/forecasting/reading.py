@@ -1,15 +1,15 @@
 """Reading a series to its end, in pieces; and drawing what may come after."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ostinato.data.forecasting.horizon_windows import history_before
 from ostinato.data.forecasting.prepared import PreparedSeries
 from ostinato.models.forecaster import AutoregressiveForecaster, ForecastState
 from ostinato.models.windowed_forecaster import WindowedForecaster, WindowState
@@ -17,6 +17,7 @@ from ostinato.state import select, stack
 
 Forecaster = AutoregressiveForecaster | WindowedForecaster
 AnyState = ForecastState | WindowState
+Origins = Sequence[int] | NDArray[np.int64]
 Heard = Callable[[Tensor, Tensor, Tensor], None]
 
 _PIECE = 2048
@@ -71,7 +72,7 @@ def states_before(
 
 
 def states_in_batches(
-    model: Forecaster, series: PreparedSeries, origins: NDArray[np.int64], together: int
+    model: Forecaster, series: PreparedSeries, origins: Origins, together: int
 ) -> Iterator[tuple[NDArray[np.int64], Any]]:
     """Some rows and the states before them, as one batch; at most so many together.
 
@@ -80,15 +81,22 @@ def states_in_batches(
     """
     if len(origins) == 0:
         return
-    parts = np.array_split(origins, -(-len(origins) // together))
+    parts = _split(origins, -(-len(origins) // together))
     if isinstance(model, WindowedForecaster):
-        windows, device = _windows_of(model, series), device_of(model)
         for rows in parts:
-            yield rows, WindowState(*(torch.from_numpy(one[rows]).to(device) for one in windows))
+            yield rows, _windows_before(model, series, rows)
     else:
         states = states_before(model, series, origins)
         for rows in parts:
             yield rows, stack(list(islice(states, len(rows))))
+
+
+def _split(origins: Origins, count: int) -> Iterator[NDArray[np.int64]]:
+    """As `numpy.array_split`, of a range, too, that is never a whole array."""
+    size, longer = divmod(len(origins), count)
+    for place in range(count):
+        first = place * size + min(place, longer)
+        yield np.asarray(origins[first : first + size + (place < longer)], dtype=np.int64)
 
 
 def draw_paths(
@@ -128,14 +136,16 @@ def draw_paths(
     return torch.cat(drawn).numpy()
 
 
-def _windows_of(model: WindowedForecaster, series: PreparedSeries) -> list[NDArray[np.float32]]:
-    """The parts of a `WindowState` before each row: views of (rows, history, feature)."""
-    history = model.size.history
-    windows = []
-    for part in (series.values, series.seen.astype(np.float32), series.covariates):
-        padded = np.pad(part, ((history, 0), (0, 0)))
-        windows.append(sliding_window_view(padded, history, 0).swapaxes(1, 2))
-    return windows
+def _windows_before(
+    model: WindowedForecaster, series: PreparedSeries, rows: NDArray[np.int64]
+) -> WindowState:
+    """What the model sees before each row: (rows, history, feature)."""
+    windows = [history_before(series, row, model.size.history) for row in rows.tolist()]
+    device = device_of(model)
+    values, seen, covariates = (
+        torch.from_numpy(np.stack(part)).to(device) for part in zip(*windows, strict=True)
+    )
+    return WindowState(values, seen.to(values.dtype), covariates)
 
 
 def device_of(model: nn.Module) -> torch.device:

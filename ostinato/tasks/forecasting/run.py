@@ -1,12 +1,13 @@
 """A trained forecaster with its folder: it forecasts, reads on, and is judged."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ostinato.data.forecasting.series import to_series
+from ostinato.data.forecasting.series import Series, to_series
 from ostinato.data.forecasting.table import read_further
 from ostinato.errors import DataError
 from ostinato.state import stack
@@ -169,16 +170,17 @@ class ForecastingRun(TrainedRun[ForecastingSettings]):
         """Draw forecasts after their history; of many, the first four panels."""
         draw(forecasts, self.settings.quantiles, picture, self.facts.grid)
 
-    def live(self) -> dict[str, LiveSeries]:
-        """Where every series stands; the run's own table is read where nothing is kept yet."""
+    def live(self, series: Mapping[str, Series] | None = None) -> dict[str, LiveSeries]:
+        """Where every series stands; the run's own table is read where nothing is kept yet.
+
+        Args:
+            series: of that table, where it was read already.
+        """
         live = load_live(self.folder, self.network, self._weights())
         if live is None:
-            live = begin(
-                self.network,
-                self.facts,
-                read_again(self.settings, self.facts).series,
-                self.settings.horizon,
-            )
+            if series is None:
+                series = read_again(self.settings, self.facts).series
+            live = begin(self.network, self.facts, series, self.settings.horizon)
             save_live(self.folder, live, self._weights())
         return live
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ostinato.data.forecasting.long_rows import joined_pieces, pieces
 from ostinato.models.windowed_forecaster import WindowedForecaster
 from ostinato.tasks.forecasting.data import (
     ForecastData,
@@ -152,9 +153,9 @@ def train_forecasting(
 def _tell(data: ForecastData, horizon: int, observer: Observer) -> None:
     facts, series = data.facts, data.series.values()
     targets, steps = facts.columns.targets, sum(len(one.values) for one in series)
-    missing = 1 - sum(int((one.values == one.values).sum()) for one in series) / (
-        steps * len(targets)
-    )
+    walked = joined_pieces(pieces(one.values) for one in series)
+    seen = sum(int(np.count_nonzero(~np.isnan(piece))) for piece in walked)
+    missing = 1 - seen / (steps * len(targets))
     of = targets[0] if len(targets) == 1 else f"{len(targets)} targets ({_listed(targets)})"
     observer.noted(
         f"{len(data.series):,} series, {steps:,} steps of {of}, "
@@ -186,8 +187,9 @@ def _listed(names: tuple[str, ...]) -> str:
 def _counting(data: ForecastData) -> str | None:
     """A target that rises by 1 at every step of every series."""
     for place, name in enumerate(data.facts.columns.targets):
-        rises = [np.diff(one.values[:, place]) for one in data.series.values()]
-        if any(len(one) for one in rises) and all((one == 1).all() for one in rises):
+        long = [one.values for one in data.series.values() if len(one.values) > 1]
+        walked = (piece[:, place] for one in long for piece in pieces(one, 1, before=1))
+        if long and all((np.diff(piece) == 1).all() for piece in walked):
             return name
     return None
 
@@ -223,5 +225,5 @@ def _train(
     if processes.is_first:
         # What was carried belongs to weights that are gone.
         shutil.rmtree(folder / LIVE, ignore_errors=True)
-        run.live()
+        run.live(data.series)
     return run

@@ -41,7 +41,7 @@ def test_a_static_column_that_changes_is_refused_with_its_row(tmp_path: Path) ->
 def test_later_tables_may_leave_static_columns_out_but_not_change_them(tmp_path: Path) -> None:
     known = {"a": ["north", "10"], "b": ["south", "30"]}
     table = read_further(written(tmp_path, "t,shop,v\n3,a,5\n"), SHOPS, known)
-    assert list(table.series["a"].values) == [5]
+    assert [piece.numbers.tolist() for piece in table.log.pieces()] == [[[5]]]
     changed = written(tmp_path, "t,shop,size,v\n3,a,10,5\n3,b,31,5\n")
     with pytest.raises(DataError, match=r"row 3, column 'size': '31', but an earlier row"):
         read_further(changed, SHOPS, known)
@@ -65,8 +65,9 @@ def test_parquet_is_read_as_csv(tmp_path: Path) -> None:
     columns = Columns(targets=("load",))
     one, other = (read_table(tmp_path / name, columns) for name in ("t.parquet", "t.csv"))
     assert one.columns == other.columns == Columns("when", ("load",))
-    assert one.series[""].stamps == other.series[""].stamps
-    np.testing.assert_array_equal(one.series[""].values, other.series[""].values)
+    assert one.log.first_stamps(0, 9) == other.log.first_stamps(0, 9)
+    (ours,), (theirs,) = one.log.pieces(), other.log.pieces()
+    np.testing.assert_array_equal(ours.numbers, theirs.numbers)
 
 
 def test_text_in_a_number_column_of_parquet_is_refused_with_its_row(tmp_path: Path) -> None:
@@ -80,7 +81,7 @@ def test_other_marks_between_columns_are_refused_or_named(tmp_path: Path) -> Non
     with pytest.raises(DataError, match="parted by semicolons"):
         read_table(written(tmp_path, "t;v\n1;2\n"), Columns())
     tabs = read_table(written(tmp_path, "t\tv\n1\t2\n", "table.tsv"), Columns("t"))
-    assert list(tabs.series[""].values) == [2]
+    assert [piece.numbers.tolist() for piece in tabs.log.pieces()] == [[[2]]]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pandas
 import pytest
 from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
+from ostinato.data.forecasting import exponential_smoothing
 from ostinato.data.forecasting.baseline_forecasts import baseline_forecasts, missing_baselines
 from ostinato.data.forecasting.exponential_smoothing import smoothing_forecasts, without_gaps
 
@@ -72,3 +73,18 @@ def test_without_statsmodels_the_baseline_is_missing_with_the_reason(
     assert "pip install 'ostinato[baselines]'" in told
     made = baseline_forecasts(seasonal(40), 30, np.array([36]), 12, 4)
     assert list(made) == ["last_value", "seasonal_naive"]
+
+
+@pytest.mark.parametrize("season", [1, 12])
+def test_what_is_smoothed_row_by_row_is_what_the_library_smooths(
+    season: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    series = seasonal(120)
+    series[[50, 101, 102]] = np.nan
+    # The deviations are those of what the library smooths, and the library has all up to row 106.
+    monkeypatch.setattr(exponential_smoothing, "_SMOOTHED_STEPS", 106)
+    part = smoothing_forecasts(series, 96, [97, 106, 107, 113, 120], season, 15).mean(1)
+    monkeypatch.setattr(exponential_smoothing, "_SMOOTHED_STEPS", 120)
+    whole = smoothing_forecasts(series, 96, [97, 106, 107, 113, 120], season, 15).mean(1)
+    np.testing.assert_allclose(part, whole, atol=1e-8)
+    assert not np.allclose(whole[1], whole[2])
