@@ -86,7 +86,7 @@ def to_series(
     _refuse_between(table, grid)
     begins = _steps(grid, [rows.first_stamp for rows in table.series.values()])
     for place, name in enumerate(table.series):
-        begins[place] = (starts or {}).get(name, begins[place])
+        begins[place] = (starts or {}).get(name, int(begins[place]))
     lengths = _steps(grid, [rows.last_stamp for rows in table.series.values()]) - begins + 1
     _refuse_sparse(table, grid, begins, lengths)
     offsets = np.cumsum(lengths) - lengths

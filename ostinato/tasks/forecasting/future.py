@@ -61,7 +61,8 @@ def covariates_ahead(
         name: Series(name, one.end, empty, _known_columns(name, one, facts, horizon))
         for name, one in live.items()
     }
-    return np.stack([one.covariates for one in prepare_all(ahead, facts, horizon).values()])
+    prepared = prepare_all(ahead, facts, horizon).values()
+    return np.stack([one.covariates[:horizon] for one in prepared])
 
 
 def _known_columns(name: str, live: LiveSeries, facts: Facts, horizon: int) -> NDArray[np.float32]:
