@@ -1,15 +1,16 @@
-"""What memory a classifier and a tagger take to train on a file, and to read it, against its size.
+"""What memory a classifier, a tagger and a forecaster take to train on a file, against its size.
 
     python benchmarks/large_files.py --megabytes 75 300 1200
 
 Makes files of these sizes in a temporary folder (its parent is --folder) and removes each after its
-use: a table with a text a row, one with a series a row, and sentences with a label for every token.
-Each is trained on for four updates, and then classified or tagged, in processes of their own, whose
-peak of resident memory is told, torch included. What may grow with the file is an index: some tens
-of bytes a sample.
+use: a table with a text a row, one with a series a row, sentences with a label for every token, and
+one series of ten columns, a row a minute. Each is trained on for four updates, and then classified,
+tagged or judged by a backtest, in processes of their own, whose peak of resident memory is told,
+torch included. What may grow with a file of samples is an index: some tens of bytes a sample.
 """
 
 import argparse
+import itertools
 import os
 import random
 import sys
@@ -18,8 +19,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 
 import ostinato.tasks.classification.task
+import ostinato.tasks.forecasting.task
 import ostinato.tasks.tagging.task  # noqa: F401  (for all children)
 from ostinato.cli import main as cli
 from ostinato.data import rows_on_disk
@@ -51,29 +54,60 @@ def tokens(chance: random.Random) -> Iterator[str]:
         yield "\n".join(rows) + "\n"
 
 
+def minutes(chance: random.Random) -> Iterator[str]:
+    """Rows of ten numbers, of which one in a thousand is missing."""
+    numbers = [f"{chance.gauss(0, 1):.5f}" for _ in range(5000)] + [""] * 5
+    while True:
+        yield ",".join(chance.choices(numbers, k=10))
+
+
 Rows = Callable[[random.Random], Iterator[str]]
 KINDS: dict[str, tuple[str, str, Rows, list[str], list[str]]] = {
-    "texts": ("texts.csv", "text,label", texts, ["classification"], ["predict"]),
+    "texts": ("texts.csv", "text,label", texts, ["classification"], ["predict", "RUN", "FILE"]),
     "series": (
         "series.csv",
         ",".join([*(f"t{step}" for step in range(100)), "label"]),
         series,
         ["classification", "--format", "wide"],
-        ["predict"],
+        ["predict", "RUN", "FILE"],
     ),
-    "sentences": ("sentences.tsv", "", tokens, ["tagging", "--characters", "ignored"], ["tag"]),
+    "minutes": (
+        "minutes.csv",
+        ",".join(["time", *(f"x{column}" for column in range(10))]),
+        minutes,
+        ["forecasting", "--horizon", "24", "--model", "segments"],
+        ["backtest", "RUN", "--windows", "5"],
+    ),
+    "sentences": (
+        "sentences.tsv",
+        "",
+        tokens,
+        ["tagging", "--characters", "ignored"],
+        ["tag", "RUN", "FILE"],
+    ),
 }
 
 
 def write(path: Path, head: str, rows: Iterator[str], megabytes: float) -> None:
     """Rows until the file is so large; a block of them is repeated to be quick."""
     count = min(_BLOCK_LINES, int(1 + megabytes * 1500))
-    block = "\n".join(next(rows) for _ in range(count)) + "\n"
+    lines = [next(rows) + "\n" for _ in range(count)]
+    timed, size = head.startswith("time,"), 0
     with path.open("w") as file:
         if head:
             file.write(head + "\n")
-        for _ in range(max(1, round(megabytes * 1e6 / len(block)))):
-            file.write(block)
+        for number in itertools.count():
+            if size >= megabytes * 1e6:
+                return
+            block = behind_minutes(lines, number * count) if timed else "".join(lines)
+            size += file.write(block)
+
+
+def behind_minutes(lines: list[str], first: int) -> str:
+    """Each line behind the time stamp of its minute, of which so many have passed."""
+    places = np.arange(first, first + len(lines)).astype("timedelta64[m]")
+    stamps = np.datetime_as_string(np.datetime64("1990-01-01T00:00", "m") + places).tolist()
+    return "".join(f"{stamp},{line}" for stamp, line in zip(stamps, lines, strict=True))
 
 
 def peak_of(arguments: list[str], in_memory: int | None) -> tuple[float, float]:
@@ -116,9 +150,9 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     # Else each child would look for all fonts anew, in a cache of its own.
     os.environ.setdefault("MPLCONFIGDIR", matplotlib.get_cachedir())
-    print(f"{'file':12} {'MB':>6} {'training':>18} {'predict or tag':>18}")
+    print(f"{'file':12} {'MB':>6} {'training':>18} {'answering':>18}")
     for kind in options.kinds:
-        name, head, rows, train, predict = KINDS[kind]
+        name, head, rows, train, answer = KINDS[kind]
         for megabytes in options.megabytes:
             with tempfile.TemporaryDirectory(dir=options.folder) as made:
                 folder = Path(made)
@@ -127,7 +161,8 @@ def main() -> None:
                 arguments = ["train", *train, "--data", str(path), "--run", str(run), *TRAIN]
                 os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
                 trained = peak_of(arguments, limit)
-                told = peak_of([*predict, str(run), str(path)], limit)
+                named = {"RUN": str(run), "FILE": str(path)}
+                told = peak_of([named.get(one, one) for one in answer], limit)
             cells = (f"{peak:6.0f} MB {seconds:6.0f} s" for peak, seconds in (trained, told))
             print(f"{kind:12} {megabytes:6.0f} {' '.join(f'{cell:>18}' for cell in cells)}")
             sys.stdout.flush()
