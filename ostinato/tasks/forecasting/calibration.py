@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ostinato.checkpoint import write_text
 from ostinato.data.forecasting.conformal import learn_shifts
-from ostinato.data.forecasting.prepared import PreparedSeries
+from ostinato.data.forecasting.long_rows import LongRows
 from ostinato.data.forecasting.splits import Parts
 from ostinato.errors import CheckpointError, DataError
 from ostinato.tasks.forecasting.data import ForecastData
@@ -49,12 +49,12 @@ def calibrate(
     origins = {name: _origins(data, name, settings.horizon) for name in data.series}
     total, done, errors = sum(map(len, origins.values())), 0, {}
     for name, one in data.prepared(settings).items():
-        part, rows = data.parts[name], origins[name]
+        part, rows, whole = data.parts[name], origins[name], one.known_values
         if len(rows) == 0:
-            shape = (0, len(settings.quantiles), settings.horizon, one.values.shape[1])
+            shape = (0, len(settings.quantiles), settings.horizon, whole.shape[1])
             errors[name] = np.zeros(shape)
             continue
-        truth = np.stack([_within(one, part, row, settings.horizon) for row in rows.tolist()])
+        truth = np.stack([_within(whole, part, row, settings.horizon) for row in rows.tolist()])
         paths = forecasts_from(model, one, rows, settings, seed)
         if paths.shape[1] == 1:
             raise DataError("a model that forecasts points has no quantiles to calibrate")
@@ -85,12 +85,12 @@ def load_shifts(folder: Path, weights: str) -> Shifts | None:
         raise CheckpointError(f"{folder / KEPT} is damaged: {problem}; delete it") from problem
 
 
-def _within(series: PreparedSeries, part: Parts, row: int, horizon: int) -> NDArray[np.float64]:
+def _within(whole: LongRows, part: Parts, row: int, horizon: int) -> NDArray[np.float64]:
     """What came from a row on (horizon, targets), NaN outside the validation part."""
-    truth = np.full((horizon, series.values.shape[1]), np.nan)
+    truth = np.full((horizon, whole.shape[1]), np.nan)
     first, stop = max(row, part.train_end), min(row + horizon, part.validation_end)
     if first < stop:
-        truth[first - row : stop - row] = series.known_values[first:stop]
+        truth[first - row : stop - row] = whole[first:stop]
     return truth
 
 
