@@ -135,7 +135,7 @@ class Grid:
             stamps = np.asarray(steps, dtype=np.float64) * self.size + self.anchor
         angles = 2 * np.pi * (stamps[:, None] / np.array(self.turns_s) % 1)
         waves = np.stack([np.sin(angles), np.cos(angles)], 2)
-        return waves.reshape(len(steps), -1).astype(np.float32)
+        return waves.reshape(len(steps), 2 * len(self.turns_s)).astype(np.float32)
 
     @property
     def _step_s(self) -> float:
