@@ -65,8 +65,8 @@ SETTINGS = {
     "device": "cpu",
 }
 OF_A_SET = {
-    # The same hour a week ago is what the decoder reads.
-    "Hourly": {"history": 168, "season": 168, "updates": 600, "validation_fraction": 0.1},
+    # The decoder reads the same hour yesterday, which the validation part prefers to a week ago.
+    "Hourly": {"history": 168, "season": 24, "updates": 600, "validation_fraction": 0.1},
     "Weekly": {"history": 52, "season": 1, "updates": 600, "validation_fraction": 0.05},
 }
 Series = dict[str, np.ndarray]
