@@ -65,7 +65,7 @@ SETTINGS = {
     "device": "cpu",
 }
 OF_A_SET = {
-    # The decoder reads the same hour yesterday, which the validation part prefers to a week ago.
+    # The competition's season; 168 ends with the same loss on the validation part.
     "Hourly": {"history": 168, "season": 24, "updates": 600, "validation_fraction": 0.1},
     "Weekly": {"history": 52, "season": 1, "updates": 600, "validation_fraction": 0.05},
 }
