@@ -50,9 +50,6 @@ RECIPES = {
     "tsp-10-rewards": TOURS
     | {"points": "10", "train-with": "rewards", "batch-size": 128, "learning-rate": 1e-3}
     | {"epoch-size": 64_000, "updates": 4_000},
-    "tsp-20-rewards-small": TOURS
-    | {"points": "20", "train-with": "rewards", "batch-size": 128, "learning-rate": 1e-3}
-    | {"epoch-size": 64_000, "updates": 6_000},
     "tsp-20": LABELS
     | {"problem": "tsp", "points": "20", "hidden-size": 512, "updates": 100_000, "workers": 8},
     "tsp-20-rewards": {"problem": "tsp", "points": "20", "train-with": "rewards"}
