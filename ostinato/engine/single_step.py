@@ -45,8 +45,9 @@ def single_step(
         engine: None: torch's function where it computes the same. Any other: the cell's own step.
         products: as `unroll` takes them.
     """
-    weights = None if engine is not None else _fused_weights(cell, step_input, state, noise)
-    if weights is not None and products is None:
+    given = engine is not None or products is not None
+    weights = None if given else _fused_weights(cell, step_input, state, noise)
+    if weights is not None:
         form: VendorForm = cell.vendor_form()  # pyright: ignore[reportAttributeAccessIssue]
         before = tuple(state) if form.kind == "lstm" else state[0]
         after = _FUNCTIONS[form.kind](step_input, before, *weights)

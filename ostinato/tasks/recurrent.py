@@ -6,6 +6,35 @@ from ostinato.errors import SettingsError
 from ostinato.layers import GRU, LSTM, RNN, FeedForward, Recurrent, RecurrentLayer
 from ostinato.tasks.own_cell import build_own_cells, is_own_cell
 
+_LAYERS = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
+
+
+def build_stack(
+    settings: Any,
+    input_size: int,
+    hidden_size: int | None = None,
+    *,
+    bidirectional: bool = False,
+) -> RecurrentLayer:
+    """Layers of lstm, gru, rnn or a cell of one's own, with dropout between them and no more.
+
+    Args:
+        settings: any task's: cell, hidden_size, layers and dropout are read.
+        input_size: features of an input step.
+        hidden_size: other than that of the settings. None: theirs.
+        bidirectional: whether they read both ways.
+
+    Raises:
+        SettingsError: a cell of one's own that cannot be loaded or made.
+    """
+    size = (input_size, hidden_size or settings.hidden_size, settings.layers)
+    # One layer has nothing between: there --dropout acts where the model says, if at all.
+    dropout = settings.dropout if settings.layers > 1 else 0.0
+    if is_own_cell(settings.cell):
+        cells = build_own_cells(settings.cell, *size, bidirectional=bidirectional)
+        return Recurrent(*cells, dropout=dropout)
+    return _LAYERS[settings.cell](*size, bidirectional=bidirectional, dropout=dropout)
+
 
 def build_recurrent(settings: Any, input_size: int) -> RecurrentLayer:
     """The layer that the settings describe.

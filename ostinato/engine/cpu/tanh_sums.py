@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ostinato.engine.cpu.machine_code import MachineCode, machine_code
 from ostinato.engine.cpu.mathematics import definitions
+from ostinato.engine.cpu.panels import lanes_below, masked_load, masked_store
 from ostinato.engine.cpu.plan import At, Job, Plan, Stage
 from ostinato.engine.cpu.target import Target, host_target
 from ostinato.engine.cpu.team import team_size
@@ -222,33 +223,11 @@ class _Pair:
                 lambda value, row: writer.store(value, writer.at(row, index)),
             )
         with writer.when(writer.assign(f"icmp ult i64 {whole}, {features}")):
-            mask = self._lanes_below(writer.subtract(features, whole))
+            mask = lanes_below(writer, writer.subtract(features, whole))
             yield (
-                lambda row: self._load_some(writer.at(row, whole), mask),
-                lambda value, row: self._store_some(value, writer.at(row, whole), mask),
+                lambda row: masked_load(writer, writer.at(row, whole), mask),
+                lambda value, row: masked_store(writer, value, writer.at(row, whole), mask),
             )
-
-    def _lanes_below(self, count: Index) -> str:
-        writer, lanes = self.writer, self.target.lanes
-        kind = f"<{lanes} x i64>"
-        first = writer.assign(f"insertelement {kind} poison, i64 {count}, i32 0")
-        zeros = f"<{lanes} x i32> zeroinitializer"
-        limit = writer.assign(f"shufflevector {kind} {first}, {kind} poison, {zeros}")
-        numbers = ", ".join(f"i64 {lane}" for lane in range(lanes))
-        return writer.assign(f"icmp ult {kind} <{numbers}>, {limit}")
-
-    def _load_some(self, address: str, mask: str) -> str:
-        vector, lanes = self.target.vector, self.target.lanes
-        return self.writer.assign(
-            f"call {vector} @llvm.masked.load.{self.target.suffix}.p0(ptr {address}, i32 "
-            f"{self.target.scalar_bytes}, <{lanes} x i1> {mask}, {vector} zeroinitializer)"
-        )
-
-    def _store_some(self, value: str, address: str, mask: str) -> None:
-        self.writer.do(
-            f"call void @llvm.masked.store.{self.target.suffix}.p0({self.target.vector} {value}, "
-            f"ptr {address}, i32 {self.target.scalar_bytes}, <{self.target.lanes} x i1> {mask})"
-        )
 
     def _tanh(self, a: str, b: str) -> str:
         vector = self.target.vector

@@ -4,7 +4,7 @@ from functools import partial
 
 from ostinato.cells import GRUCell, LSTMCell, RNNCell
 from ostinato.cells.decayed import DecayedCell
-from ostinato.layers import GRU, LSTM, RNN, Recurrent, RecurrentLayer
+from ostinato.layers import Recurrent
 from ostinato.models.direct_forecaster import DirectForecaster, direct_input_sizes
 from ostinato.models.forecaster import AutoregressiveForecaster, input_size_for
 from ostinato.models.segment_forecaster import SegmentForecaster
@@ -12,8 +12,8 @@ from ostinato.models.windowed_forecaster import WindowSize
 from ostinato.tasks.forecasting.folder import Facts
 from ostinato.tasks.forecasting.settings import ForecastingSettings
 from ostinato.tasks.own_cell import build_own_cells, is_own_cell
+from ostinato.tasks.recurrent import build_stack
 
-_CELLS = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
 _DECAYED_CELLS = {"lstm": LSTMCell, "gru": partial(GRUCell, reset="before"), "rnn": RNNCell}
 """GRU-D resets before the recurrent product."""
 _LONGEST_WINDOW, _SHORTEST_WINDOW = 192, 24
@@ -33,7 +33,7 @@ def build(
     return AutoregressiveForecaster(
         _decayed_layer(settings, width, targets)
         if settings.missing_decay
-        else _layer(settings, width),
+        else build_stack(settings, width),
         targets,
         facts.covariates,
         season=facts.season,
@@ -55,7 +55,7 @@ def _segments(settings: ForecastingSettings, facts: Facts) -> SegmentForecaster:
     shorter = min(size.history, size.horizon)
     segment = settings.segment or min(max(1, shorter // 4), _LONGEST_SEGMENT)
     return SegmentForecaster(
-        _layer(settings, settings.hidden_size),
+        build_stack(settings, settings.hidden_size),
         size,
         segment,
         loss=settings.loss,
@@ -69,8 +69,8 @@ def _direct(settings: ForecastingSettings, facts: Facts) -> DirectForecaster:
     size = _size(settings, facts)
     reads, writes = direct_input_sizes(size)
     return DirectForecaster(
-        _layer(settings, reads),
-        _layer(settings, writes),
+        build_stack(settings, reads),
+        build_stack(settings, writes),
         size,
         season=facts.season,
         loss=settings.loss,
@@ -95,12 +95,3 @@ def _decayed_layer(settings: ForecastingSettings, input_size: int, targets: int)
         first = made(*size[:2])
         above = [made(size[1], size[1]) for _ in range(settings.layers - 1)]
     return Recurrent([DecayedCell(first, targets), *above], dropout=settings.dropout)
-
-
-def _layer(settings: ForecastingSettings, input_size: int) -> RecurrentLayer:
-    # One layer has nothing between: there dropout is before the output of windowed models alone.
-    dropout = settings.dropout if settings.layers > 1 else 0.0
-    size = (input_size, settings.hidden_size, settings.layers)
-    if is_own_cell(settings.cell):
-        return Recurrent(build_own_cells(settings.cell, *size)[0], dropout=dropout)
-    return _CELLS[settings.cell](*size, dropout=dropout)

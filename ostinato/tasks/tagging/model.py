@@ -4,7 +4,6 @@ import torch
 
 from ostinato.data.tagging.codec import PAD_INDEX, UNKNOWN_INDEX, TagCodec
 from ostinato.data.tagging.word_vectors import WordVectors
-from ostinato.layers import GRU, LSTM, RNN, Recurrent, RecurrentLayer
 from ostinato.models import (
     ColumnFeatures,
     ConvolutionalSpelling,
@@ -12,11 +11,10 @@ from ostinato.models import (
     Tagger,
     WordFeatures,
 )
-from ostinato.tasks.own_cell import build_own_cells, is_own_cell
+from ostinato.tasks.recurrent import build_stack
 from ostinato.tasks.tagging.settings import TaggingSettings
 
 EMBEDDING_SIZE = 100
-_CELLS = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
 _SPELLINGS = {"recurrent": RecurrentSpelling, "convolution": ConvolutionalSpelling}
 
 
@@ -51,22 +49,11 @@ def build(settings: TaggingSettings, codec: TagCodec, embedding_size: int) -> Ta
     features.embedding.weight.requires_grad_(not settings.fixed_embeddings)
     return Tagger(
         features,
-        _layer(settings, features.output_size),
+        build_stack(settings, features.output_size, bidirectional=settings.bidirectional),
         len(codec.labels),
         conditional_random_field=settings.output == "crf",
         dropout=settings.dropout,
     )
-
-
-def _layer(settings: TaggingSettings, input_size: int) -> RecurrentLayer:
-    size = (input_size, settings.hidden_size, settings.layers)
-    both = settings.bidirectional
-    # One layer has nothing between: there dropout acts on features and outputs alone.
-    dropout = settings.dropout if settings.layers > 1 else 0.0
-    if is_own_cell(settings.cell):
-        cells = build_own_cells(settings.cell, *size, bidirectional=both)
-        return Recurrent(*cells, dropout=dropout)
-    return _CELLS[settings.cell](*size, bidirectional=both, dropout=dropout)
 
 
 @torch.no_grad()

@@ -1,7 +1,7 @@
 """From settings to an encoder-decoder."""
 
 from ostinato.data import PairCodec
-from ostinato.layers import GRU, LSTM, RNN, Recurrent, RecurrentLayer
+from ostinato.layers import RecurrentLayer
 from ostinato.layers.attention import (
     Attention,
     MonotonicWindow,
@@ -22,12 +22,9 @@ from ostinato.models import (
     Transformer,
 )
 from ostinato.models.decoder import top_hidden_size
-from ostinato.tasks.own_cell import build_own_cells, is_own_cell
+from ostinato.tasks.recurrent import build_stack
 from ostinato.tasks.transformer_settings import transformer_options
 from ostinato.tasks.translation.settings import TranslationSettings
-
-_CELLS = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
-
 
 Translator = SequenceToSequence | Transformer
 """What can translate: `encode`, `initial_state`, `next_step`, `loss`, `alignment`."""
@@ -109,7 +106,7 @@ def longest_translation(source_length: int) -> int:
 
 def _encoder_layer(settings: TranslationSettings) -> RecurrentLayer:
     size = settings.hidden_size // 2 if settings.both_ways else settings.hidden_size
-    return _layer(
+    return build_stack(
         settings,
         settings.embedding_size,
         settings.encoder_size or size,
@@ -141,23 +138,7 @@ def _decoder(
 
 
 def _decoder_layer(settings: TranslationSettings, more: int) -> RecurrentLayer:
-    return _layer(settings, settings.embedding_size + more, settings.hidden_size)
-
-
-def _layer(
-    settings: TranslationSettings,
-    input_size: int,
-    hidden_size: int,
-    *,
-    bidirectional: bool = False,
-) -> RecurrentLayer:
-    size = (input_size, hidden_size, settings.layers)
-    # One layer has nothing between: there --dropout acts on tokens and readout alone.
-    dropout = settings.dropout if settings.layers > 1 else 0.0
-    if is_own_cell(settings.cell):
-        cells = build_own_cells(settings.cell, *size, bidirectional=bidirectional)
-        return Recurrent(*cells, dropout=dropout)
-    return _CELLS[settings.cell](*size, dropout=dropout, bidirectional=bidirectional)
+    return build_stack(settings, settings.embedding_size + more, settings.hidden_size)
 
 
 def _attention(settings: TranslationSettings, query_size: int, key_size: int) -> Attention:
