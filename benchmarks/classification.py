@@ -10,14 +10,13 @@ plain torch by a DataLoader that pads, a packed `nn.LSTM`, Adam and clipped grad
 scores are compared first. A live step is the whole call, numbers in, probabilities out.
 """
 
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 from peers.beside import beside
 from peers.comparison import Case, check_agreement, compare_all, parser_of, settings_of
+from peers.one_epoch import one_epoch
 from peers.plain_classifier import (
     PlainClassifier,
     PlainStream,
@@ -34,15 +33,7 @@ from ostinato.data.classification.part import SamplePart, encode_samples
 from ostinato.data.classification.samples import Samples
 from ostinato.layers import load_torch_state_dict
 from ostinato.tasks.classification.live import LiveClassification
-from ostinato.training import (
-    Clipping,
-    Journal,
-    Optimisation,
-    Schedule,
-    ThroughSamples,
-    Trainer,
-    TrainingPlan,
-)
+from ostinato.training import ThroughSamples
 
 COUNT, FEATURES, CLASSES, BATCH = 256, 8, 5, 32
 NAMES = tuple(f"feature {place}" for place in range(FEATURES))
@@ -78,25 +69,10 @@ def both_models(size: int, *, both: bool) -> tuple[ostinato.Classifier, PlainCla
 
 
 def our_epoch(model: ostinato.Classifier, part: SamplePart) -> Callable[[], None]:
-    """One pass by the trainer; the checkpoint at its end is no part of it."""
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
-
-    def work() -> None:
-        batches = SampleBatches(part, steps=1 << 16, samples=BATCH, seed=0)
-        updates = len(batches)
-        plan = TrainingPlan(updates, updates, updates, clipping=Clipping(norm=1.0))
-        with tempfile.TemporaryDirectory() as folder:
-            journal = Journal(Path(folder))
-            journal.save = lambda *_, **__: Path(folder)
-            Trainer(
-                ThroughSamples(model),
-                lambda _: batches,
-                plan,
-                Optimisation(optimiser, Schedule("constant", updates)),
-                journal,
-            ).run()
-
-    return work
+    """One pass by the trainer."""
+    return one_epoch(
+        ThroughSamples(model), lambda: SampleBatches(part, steps=1 << 16, samples=BATCH, seed=0)
+    )
 
 
 def training(size: int, *, both: bool) -> Callable[[], Case]:

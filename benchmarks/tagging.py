@@ -9,13 +9,12 @@ batches of 32, without characters, with the same weights at its start, whose los
 first. Then the field alone: its loss with gradients, and its best labels, of one padded batch.
 """
 
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from peers.beside import beside
 from peers.comparison import Case, check_agreement, compare_all, parser_of, settings_of
+from peers.one_epoch import one_epoch
 from peers.plain_tagger import PlainTagger, Sample, collate, train_an_epoch
 from torch import Tensor, nn
 
@@ -25,15 +24,7 @@ from ostinato.data.tagging.codec import TagCodec
 from ostinato.data.tagging.part import TaggedPart, encode_tagged
 from ostinato.data.tagging.sentences import Sentence, TaggedText
 from ostinato.layers import load_torch_state_dict
-from ostinato.training import (
-    Clipping,
-    Journal,
-    Optimisation,
-    Schedule,
-    ThroughLabels,
-    Trainer,
-    TrainingPlan,
-)
+from ostinato.training import ThroughLabels
 
 COUNT, WORDS, SIZE, HIDDEN, LABELS, BATCH = 512, 5000, 100, 100, 23, 32
 RESERVED = 2  # padding and unknown come before the words
@@ -92,25 +83,10 @@ def same_field(ours: ostinato.LinearChainCRF | None, theirs: nn.Module) -> None:
 
 
 def our_epoch(model: ostinato.Tagger, part: TaggedPart) -> Callable[[], None]:
-    """One pass by the trainer; the checkpoint at its end is no part of it."""
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
-
-    def work() -> None:
-        batches = TagBatches(part, tokens=1 << 16, sentences=BATCH, seed=0)
-        updates = len(batches)
-        plan = TrainingPlan(updates, updates, updates, clipping=Clipping(norm=1.0))
-        with tempfile.TemporaryDirectory() as folder:
-            journal = Journal(Path(folder))
-            journal.save = lambda *_, **__: Path(folder)
-            Trainer(
-                ThroughLabels(model),
-                lambda _: batches,
-                plan,
-                Optimisation(optimiser, Schedule("constant", updates)),
-                journal,
-            ).run()
-
-    return work
+    """One pass by the trainer."""
+    return one_epoch(
+        ThroughLabels(model), lambda: TagBatches(part, tokens=1 << 16, sentences=BATCH, seed=0)
+    )
 
 
 def training() -> Case:
