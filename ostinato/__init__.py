@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         Tagger,
         TokenSteps,
         Transformer,
+        TransformerPointing,
         WordFeatures,
     )
     from ostinato.state import (
@@ -125,6 +126,7 @@ _HOMES = {
         "PointerNetwork",
         "RecurrentPointing",
         "Transformer",
+        "TransformerPointing",
     ),
     "ostinato.state": (
         "Bidirectional",
@@ -195,6 +197,7 @@ __all__ = [
     "Tagger",
     "TokenSteps",
     "Transformer",
+    "TransformerPointing",
     "WordFeatures",
     "detach",
     "export_onnx",

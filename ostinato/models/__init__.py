@@ -25,6 +25,7 @@ from ostinato.models.sequence_to_sequence import SequenceToSequence
 from ostinato.models.step_features import NumberSteps, TokenSteps
 from ostinato.models.tagger import Tagger
 from ostinato.models.transformer import Transformer, TransformerMemory
+from ostinato.models.transformer_pointing import TransformerPointing
 from ostinato.models.word_features import WordFeatures
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "TokenSteps",
     "Transformer",
     "TransformerMemory",
+    "TransformerPointing",
     "WordFeatures",
     "rules_for",
     "smoothed_losses",

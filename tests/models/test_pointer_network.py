@@ -8,7 +8,13 @@ import torch
 import ostinato
 from ostinato.decoding import Sampling, generate
 from ostinato.errors import SettingsError
-from ostinato.models import AttentionPointing, PointerNetwork, RecurrentPointing, rules_for
+from ostinato.models import (
+    AttentionPointing,
+    PointerNetwork,
+    RecurrentPointing,
+    TransformerPointing,
+    rules_for,
+)
 from ostinato.state import select
 
 END = 0
@@ -23,10 +29,15 @@ def attention(coordinates: int = 2) -> PointerNetwork:
     return PointerNetwork(AttentionPointing(coordinates, 16, blocks=2, heads=4)).double().eval()
 
 
+def transformer(coordinates: int = 2) -> PointerNetwork:
+    return PointerNetwork(TransformerPointing(coordinates, 16, blocks=2, heads=4)).double().eval()
+
+
 NETWORKS = {
     "recurrent": recurrent,
     "glimpse": lambda: recurrent(glimpses=1, clip=10.0),
     "attention": attention,
+    "transformer": transformer,
 }
 
 
@@ -150,6 +161,14 @@ def test_cells_that_do_not_fit_each_other_are_refused() -> None:
         RecurrentPointing(ostinato.LSTM(2, 8, bidirectional=True), ostinato.LSTM(2, 8), 8)
 
 
-def test_heads_that_do_not_divide_the_size_are_refused() -> None:
+@pytest.mark.parametrize("pointing", [AttentionPointing, TransformerPointing])
+def test_heads_that_do_not_divide_the_size_are_refused(pointing) -> None:
     with pytest.raises(SettingsError, match="heads"):
-        AttentionPointing(2, 10, heads=4)
+        pointing(2, 10, heads=4)
+
+
+def test_a_transformer_tells_the_points_apart_by_their_numbers() -> None:
+    network, points = transformer(), torch.rand(1, 1, 2, dtype=torch.double).expand(1, 4, 2)
+    read = network.pointing.read(points, torch.tensor([4]))
+    apart = torch.cdist(read.keys, read.keys).detach() + torch.eye(5)
+    assert float(apart.min()) > 1e-3

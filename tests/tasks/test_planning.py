@@ -39,6 +39,7 @@ REWARDS = {"problem": "tsp", "train_with": "rewards"}
 KINDS = {
     "labels": {"problem": "convex-hull", "dropout": 0.2, "layers": 2},
     "rewards": REWARDS,
+    "transformer": {"problem": "delaunay", "model": "transformer", "heads": 2, "blocks": 1},
     "attention": REWARDS | {"model": "attention", "heads": 2, "blocks": 1, "dropout": 0.1},
 }
 
@@ -160,7 +161,9 @@ def test_points_of_a_program_are_refused_by_row(sorter: PlanningRun) -> None:
         ({"problem": "delaunay", "model": "attention"}, "attention model is for tsp and sort"),
         ({"model": "attention", "heads": 3}, r"heads must divide hidden_size \(256\), got 3"),
         ({"model": "attention", "glimpses": 1}, "glimpses is for the recurrent model"),
-        ({"blocks": 2}, "blocks is for the attention model, not for recurrent"),
+        ({"blocks": 2}, "blocks is for the attention or transformer model, not for recurrent"),
+        ({"model": "transformer", "hidden_size": 9, "heads": 3}, "hidden_size must be even"),
+        ({"model": "transformer", "heads": 3}, "heads must divide hidden_size"),
         ({"cell": "ltsm"}, "cell must be lstm, gru, rnn, got 'ltsm'; did you mean 'lstm'"),
         ({"dropout": 0.1}, "dropout acts between layers"),
     ],

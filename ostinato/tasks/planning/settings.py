@@ -14,14 +14,15 @@ RECURRENT_CELLS = ("lstm", "gru", "rnn")
 UNITS = {"labels": "pointer", "rewards": "tour"}
 """What a loss is of, in the singular, for each way to train."""
 
+_RECURRENT, _OF_BLOCKS = ("recurrent",), ("attention", "transformer")
 _ONLY_FOR = {
-    "layers": "recurrent",
-    "glimpses": "recurrent",
-    "cell": "recurrent",
-    "blocks": "attention",
-    "heads": "attention",
+    "layers": _RECURRENT,
+    "glimpses": _RECURRENT,
+    "cell": _RECURRENT,
+    "blocks": _OF_BLOCKS,
+    "heads": _OF_BLOCKS,
 }
-"""Options of one kind of model; with the other they are refused."""
+"""Options of some kinds of model; with another they are refused."""
 
 
 class PlanningSettings(TrainingSettings):
@@ -38,14 +39,16 @@ class PlanningSettings(TrainingSettings):
         description="What to learn from: answers made while training, exact but for tours of more "
         "than 13 points; or, for tsp, the lengths of the planner's own tours.",
     )
-    model: Literal["recurrent", "attention"] = Field(
+    model: Literal["recurrent", "attention", "transformer"] = Field(
         "recurrent",
-        description="recurrent: the pointer network of Vinyals 2015; attention: the model of Kool "
-        "2019, for tsp and sort.",
+        description="recurrent: the pointer network of Vinyals 2015; transformer: the same with a "
+        "Transformer reading and pointing; attention: the model of Kool 2019, for tsp and sort.",
     )
     cell: str = Field("lstm", description="Cell of the recurrent model: lstm, gru or rnn.")
-    hidden_size: PositiveInteger = Field(256, description="Units of each layer, of either model.")
-    blocks: PositiveInteger = Field(3, description="Blocks of the attention encoder.")
+    hidden_size: PositiveInteger = Field(256, description="Units of each layer, of any model.")
+    blocks: PositiveInteger = Field(
+        3, description="Blocks of the encoder; of the transformer, also of the decoder."
+    )
     heads: PositiveInteger = Field(8, description="Heads of the attention; they divide the units.")
     glimpses: Annotated[int, Field(ge=0, strict=True)] = Field(
         0, description="Looks at the points before each pointer (Bello 2016); recurrent only."
@@ -53,7 +56,7 @@ class PlanningSettings(TrainingSettings):
     clip_scores: PositiveNumber | None = Field(
         None,
         description="Largest score of a pointer, by tanh (Bello 2016 has 10). None: no limit; 10 "
-        "for attention.",
+        "for the attention model.",
     )
     batch_size: PositiveInteger = Field(
         128, description="Instances in one update, over all processes together."
@@ -88,27 +91,34 @@ class PlanningSettings(TrainingSettings):
                 f"train_with rewards is for tsp, whose tours have a length; {self.problem} is "
                 "trained with labels"
             )
-        if self.model == "attention":
-            self._refuse_for_attention()
+        if self.model == "attention" and self.problem not in ("tsp", "sort"):
+            raise ValueError(
+                f"the attention model is for tsp and sort: it sees no order among the points, and "
+                f"the answer to {self.problem} begins at the lowest number; use model transformer "
+                "or recurrent"
+            )
+        if self.model in _OF_BLOCKS:
+            self._refuse_uneven_heads()
         self._refuse_of_the_other_model()
         return self
 
-    def _refuse_for_attention(self) -> None:
-        if self.problem not in ("tsp", "sort"):
-            raise ValueError(
-                f"the attention model is for tsp and sort: it sees no order among the points, and "
-                f"the answer to {self.problem} begins at the lowest number; use model recurrent"
-            )
+    def _refuse_uneven_heads(self) -> None:
         if self.hidden_size % self.heads:
             raise ValueError(
                 f"heads must divide hidden_size ({self.hidden_size}), got {self.heads}"
             )
+        if self.model == "transformer" and self.hidden_size % 2:
+            raise ValueError(
+                f"hidden_size must be even for the transformer, whose places are pairs of sine and "
+                f"cosine, got {self.hidden_size}"
+            )
 
     def _refuse_of_the_other_model(self) -> None:
-        for name, model in _ONLY_FOR.items():
+        for name, models in _ONLY_FOR.items():
             default = type(self).model_fields[name].default
-            if getattr(self, name) != default and self.model != model:
-                raise ValueError(f"{name} is for the {model} model, not for {self.model}")
+            if getattr(self, name) != default and self.model not in models:
+                kinds = f"{' or '.join(models)} model"
+                raise ValueError(f"{name} is for the {kinds}, not for {self.model}")
         if self.dropout and self.model == "recurrent" and self.layers == 1:
             raise ValueError("dropout acts between layers and there is one layer only")
 

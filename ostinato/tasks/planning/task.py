@@ -20,6 +20,7 @@ from ostinato.models.attention_pointing import AttentionPointing
 from ostinato.models.pointer_network import PointerNetwork
 from ostinato.models.pointing_rules import rules_to_learn
 from ostinato.models.recurrent_pointing import RecurrentPointing
+from ostinato.models.transformer_pointing import TransformerPointing
 from ostinato.tasks.planning.evaluation import evaluate, network_of, predict, validation
 from ostinato.tasks.planning.folder import describe, fingerprint, settings_of
 from ostinato.tasks.planning.objectives import LabelObjective, PlannerToBeat, RewardObjective
@@ -53,6 +54,8 @@ __all__ = [
 Settings = PlanningSettings
 
 _CELLS = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
+_OF_BLOCKS = {"attention": (AttentionPointing, 10.0), "transformer": (TransformerPointing, None)}
+"""Models of blocks, and how their scores are clipped where the person does not say."""
 _COMPARISONS = 2000
 _COMPARISON_BATCH = 500
 
@@ -75,15 +78,16 @@ def prepare(settings: PlanningSettings, processes: Processes | None = None) -> E
 def build(settings: PlanningSettings) -> PointerNetwork:
     """The planner that the settings describe, its weights drawn anew."""
     coordinates, size = settings.kind.coordinates, settings.hidden_size
-    if settings.model == "attention":
+    if settings.model in _OF_BLOCKS:
+        pointing, clip = _OF_BLOCKS[settings.model]
         return PointerNetwork(
-            AttentionPointing(
+            pointing(
                 coordinates,
                 size,
                 blocks=settings.blocks,
                 heads=settings.heads,
                 dropout=settings.dropout,
-                clip=settings.clip_scores or 10.0,
+                clip=settings.clip_scores or clip,
             )
         )
     kind = _CELLS[settings.cell]
