@@ -50,7 +50,7 @@ def instances_to_test(
     if tell is not None:
         tell(
             f"finding the best answers to {count:,} fixed instances, once; they are kept in {path}"
-            + ("; a tour through 20 points or more takes about a second" * (sizes[1] >= 20))
+            + ("; a tour through 50 points or more takes about a second" * (sizes[1] >= 50))
         )
     answers = best_answers(problem, points)
     write_text(path, format_instances(problem, points, answers))

@@ -5,13 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from ostinato.data.planning.held_karp import MOST_POINTS, shortest_tours
+from ostinato.data.planning.cutting_planes import proven_tour
+from ostinato.data.planning.held_karp import shortest_tours
 from ostinato.data.planning.local_search import two_opt
 from ostinato.data.planning.problems import Answer, Points, Problem, normal_form, to_unit_square
 from ostinato.errors import missing_extra
 
 EXACT_IN_TRAINING = 13
 """Points up to which a tour to train on is the shortest one; above it is that of `two_opt`."""
+EXACT_IN_TESTS = 50
+"""Points up to which a tour to be judged by is the shortest one; above it is that of fast-tsp."""
 _SEARCH_S = 1.0
 _LARGEST_DISTANCE = 65_535
 
@@ -27,7 +30,8 @@ def training_answers(problem: Problem, points: Sequence[Points]) -> list[Answer]
 def best_answers(problem: Problem, points: Sequence[Points]) -> list[Answer]:
     """The best answer known for each instance.
 
-    Exact, but for tours of more than 20 points, which the library fast-tsp searches for a second.
+    Exact, but for tours of more than `EXACT_IN_TESTS` points, which the library fast-tsp searches
+    for a second each.
 
     Args:
         problem: what to answer.
@@ -41,8 +45,8 @@ def best_answers(problem: Problem, points: Sequence[Points]) -> list[Answer]:
 
 def how_good(problem: Problem, most_points: int) -> str:
     """In a word, what `best_answers` gives for up to so many points."""
-    if problem.name == "tsp" and most_points > MOST_POINTS:
-        return f"best known (fast-tsp, a heuristic, above {MOST_POINTS} points)"
+    if problem.name == "tsp" and most_points > EXACT_IN_TESTS:
+        return f"best known (fast-tsp, a heuristic, above {EXACT_IN_TESTS} points)"
     return "exact"
 
 
@@ -83,9 +87,11 @@ def _training_tours(points: Points) -> Answer:
 
 
 def _best_tours(points: Points) -> Answer:
-    if points.shape[1] <= MOST_POINTS:
+    count = points.shape[1]
+    if count <= EXACT_IN_TRAINING:  # many at once
         return shortest_tours(points)
-    return np.stack([_searched_tour(one) for one in points])
+    find = proven_tour if count <= EXACT_IN_TESTS else _searched_tour
+    return np.stack([find(one) for one in points])
 
 
 def _searched_tour(points: Points) -> Answer:

@@ -5,6 +5,7 @@ from itertools import combinations, permutations
 import numpy as np
 import pytest
 
+from ostinato.data.planning.cutting_planes import proven_tour
 from ostinato.data.planning.held_karp import shortest_tours
 from ostinato.data.planning.heuristics import (
     farthest_insertion,
@@ -173,8 +174,45 @@ def test_a_tour_does_not_depend_on_those_it_is_found_with(count: int) -> None:
     np.testing.assert_array_equal(np.sort(alone, 1), np.tile(np.arange(count), (7, 1)))
 
 
+@pytest.mark.parametrize("count", [4, 5, 8, 13])
+def test_cutting_planes_find_the_tours_of_held_and_karp(count: int) -> None:
+    points = CHANCE.random((6, count, 2))
+    found = np.stack([proven_tour(one) for one in points])
+    np.testing.assert_array_equal(np.sort(found, 1), np.tile(np.arange(count), (6, 1)))
+    lengths = [tour_lengths(points, tours) for tours in (found, shortest_tours(points))]
+    np.testing.assert_allclose(*lengths, rtol=1e-9)
+
+
+def _clusters() -> np.ndarray:
+    """Four groups far apart: the least sum of pairs falls into parts."""
+    corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    return (corners[:, None] + 1e-3 * CHANCE.random((4, 3, 2))).reshape(-1, 2)
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        _clusters(),
+        np.stack(np.meshgrid(np.arange(4.0), np.arange(3.0)), -1).reshape(-1, 2),
+        np.stack([np.arange(9.0), np.zeros(9)], 1),
+        np.concatenate([CHANCE.random((11, 2)), [[1e6, 1e6]]]),
+    ],
+    ids=["clusters", "grid", "line", "one far away"],
+)
+def test_cutting_planes_find_tours_of_awkward_points(points: np.ndarray) -> None:
+    tours = proven_tour(points)[None], shortest_tours(points[None])
+    found, expected = (tour_lengths(points[None], tour) for tour in tours)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_no_tour_is_shorter_than_a_proven_one() -> None:
+    points = CHANCE.random((3, 30, 2))
+    proven = tour_lengths(points, np.stack(best_answers(PROBLEMS["tsp"], list(points))))
+    assert (proven <= tour_lengths(points, two_opt(points)) + 1e-9).all()
+
+
 def test_the_library_finds_no_longer_tours_than_two_opt() -> None:
-    points = CHANCE.random((1, 25, 2))
+    points = CHANCE.random((1, 51, 2))
     (found,) = best_answers(PROBLEMS["tsp"], list(points))
     shorter, longer = (tour_lengths(points, t) for t in (found[None], two_opt(points)))
     assert shorter[0] <= longer[0] + 1e-9
