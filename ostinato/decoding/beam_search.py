@@ -87,9 +87,9 @@ def beam_search(
         >>> [best.tokens for best, in sentences]
         [[1, 2, 3], [3]]
     """
-    search = _Search(
-        next_step_for, state, first_tokens, beam, _limits(maximum_length, first_tokens), end_index
-    )
+    limits = _limits(maximum_length, first_tokens)
+    search = _Search(next_step_for, state, first_tokens, beam, limits, end_index)
+    search.reads_tokens = allowed is not None or beam.unrepeated is not None
     _refuse_lengths(search.limits, beam)
     while search.running:
         search.step(allowed, collect)
@@ -127,9 +127,13 @@ class _Search:
         self.found: list[list[Found]] = [[] for _ in range(batch)]
         self.last = first_tokens
         self.tokens = first_tokens.new_empty(batch, 0)
+        self.reads_tokens = True
+        """Whether anything asks for `tokens`; without, they stay as they are."""
+        self.taken = 0
         self.log_probabilities = torch.zeros(batch, dtype=torch.double, device=first_tokens.device)
         self.trail = Trail()
         self.forbidden: Tensor | None = None
+        self.is_end: Tensor | None = None
         self._ask_for_next_step()
 
     def step(self, allowed: Allowed | None, collect: Collect | None) -> None:
@@ -157,6 +161,8 @@ class _Search:
         if self.forbidden is None:
             self.forbidden = forbidden_mask(beam.forbidden, scores)
             _refuse_unknown_end(self.end_index, scores.shape[1])
+            numbers = torch.arange(scores.shape[1], device=scores.device)
+            self.is_end = None if self.end_index is None else numbers == self.end_index
         mask = self.forbidden if beam.forbidden else None
         if beam.unrepeated is not None:
             repeats = completes_a_repeat(self.tokens, beam.unrepeated, scores.shape[1])
@@ -169,12 +175,11 @@ class _Search:
 
     def _with_end(self, mask: Tensor | None, scores: Tensor) -> Tensor | None:
         """The mask with the end where it may not come yet, and all but the end where it must."""
-        step = self.tokens.shape[1]
-        last = [self.limits[sentence] == step for sentence in self.running]
-        too_early = step < self.beam.minimum_length
-        if self.end_index is None or not (too_early or any(last)):
+        last = [self.limits[sentence] == self.taken for sentence in self.running]
+        too_early = self.taken < self.beam.minimum_length
+        is_end = self.is_end
+        if is_end is None or not (too_early or any(last)):
             return mask
-        is_end = torch.arange(scores.shape[1], device=scores.device) == self.end_index
         if too_early:
             mask = _either(mask, is_end)
         if any(last):
@@ -191,24 +196,29 @@ class _Search:
         size = self.beam.beam_size
         values, tokens = highest(scores, min(size, scores.shape[1]))
         each = values.shape[1]
-        total = (self.log_probabilities.unsqueeze(1) + values).view(len(self.running), -1)
-        values, places = highest(total, min(size, total.shape[1]))
-        rows = (
-            places // each + torch.arange(0, len(scores), self.width, device=places.device)[:, None]
-        )
-        tokens = tokens.view(len(self.running), -1).gather(1, places)
+        sentences = len(self.running)
+        values = (self.log_probabilities.unsqueeze(1) + values).view(sentences, -1)
+        tokens = tokens.view(sentences, -1)
+        if self.width * each == 1:
+            places = torch.zeros_like(tokens)
+        else:
+            values, places = highest(values, min(size, values.shape[1]))
+            tokens = tokens.gather(1, places)
         # One message from the device in place of three; a double holds every index.
-        found = torch.stack([values, rows.double(), tokens.double()], 2).tolist()
+        found = torch.stack([values, places.double(), tokens.double()], 2).tolist()
         return [
-            [_Continuation(value, int(row), int(token)) for value, row, token in sentence]
-            for sentence in found
+            [
+                _Continuation(value, first + int(place) // each, int(token))
+                for value, place, token in sentence
+            ]
+            for first, sentence in zip(range(0, len(scores), self.width), found, strict=True)
         ]
 
     def _sort_out(
         self, sentence: int, place: int, continuations: list[_Continuation]
     ) -> list[_Continuation]:
         """Put aside the continuations that are over; gives those that go on, none if none needs."""
-        found, step = self.found[sentence], self.tokens.shape[1]
+        found, step = self.found[sentence], self.taken
         room = self.beam.beam_size - len(found)
         kept = [one for one in continuations[:room] if one.log_probability > -math.inf]
         if not kept:
@@ -224,7 +234,7 @@ class _Search:
         return [] if self._is_certain(sentence, going) else going
 
     def _put_aside(self, sentence: int, one: _Continuation, token: int | None) -> None:
-        step = self.tokens.shape[1]
+        step = self.taken
         score = self.beam.score(one.log_probability, step + 1)
         self.found[sentence].append(Found(score, one.log_probability, True, step, one.row, token))
 
@@ -232,7 +242,7 @@ class _Search:
         """Where nothing may follow and nothing was found, what there is is better than nothing."""
         if self.found[sentence]:
             return
-        step = self.tokens.shape[1]
+        step = self.taken
         first = place * self.width
         values = self.log_probabilities[first : first + self.width].tolist()
         self.found[sentence] = [
@@ -264,18 +274,22 @@ class _Search:
         parents, tokens = [one.row for one in rows], [one.token for one in rows]
         self.trail.parents.append(parents)
         self.trail.tokens.append(tokens)
+        self.taken += 1
         unchanged = parents == list(range(len(self.rows)))
         changed_shape = (running, width) != (self.running, self.width)
         self.running, self.width = running, width
         if not running:
             return
-        chosen = self.rows.new_tensor(parents)
         self.last = self.last.new_tensor(tokens)
         self.log_probabilities = self.log_probabilities.new_tensor(
             [one.log_probability for one in rows]
         )
-        self.tokens = torch.cat([self.tokens[chosen], self.last.unsqueeze(1)], 1)
-        self.state = self.state if unchanged else select(self.state, chosen)
+        if not unchanged:
+            chosen = self.rows.new_tensor(parents)
+            self.state = select(self.state, chosen)
+            self.tokens = self.tokens[chosen]
+        if self.reads_tokens:
+            self.tokens = torch.cat([self.tokens, self.last.unsqueeze(1)], 1)
         if changed_shape:
             self._ask_for_next_step()
 
