@@ -73,6 +73,13 @@ def test_one_way_cannot_know_what_depends_on_the_next_word(tmp_path: Path) -> No
     assert one.spans.of_type["THING"].f1 < 0.85
 
 
+def test_a_file_that_is_all_outside_counts_as_the_script_counts_it(
+    run: TaggingRun, tmp_path: Path
+) -> None:
+    figures = run.evaluate(write(tmp_path / "test.tsv", [[("Ada", "O"), ("!", "O")]])).figures
+    assert (figures["span_precision"], figures["span_recall"], figures["span_f1"]) == (0, 0, 0)
+
+
 def test_figures_are_those_of_the_labels_counted_one_by_one(run: TaggingRun) -> None:
     rows = sentences(60, seed=3)
     texts = [Sentence(*zip(*row, strict=True), (1,) * len(row)) for row in rows]

@@ -12,6 +12,9 @@ between two spans of one type), IOB2 and IOBES (BILOU) alike, and gives labels t
 allows, as an I after O, the span that they most likely mean. A predicted span is right where
 begin, end and type are those of a true span.
 
+The script itself knows no S, L or U and joins what ends with E to a B behind it: of IOBES and
+BILOU, what is counted here are its numbers for the same spans written in IOB2.
+
 Source: Tjong Kim Sang and Buchholz 2000, the shared task CoNLL-2000; its script in default mode.
 """
 

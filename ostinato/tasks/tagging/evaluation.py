@@ -115,21 +115,26 @@ def evaluate(
 ) -> TaggingJudgement:
     """Tag the sentences of `text`, which `part` holds as numbers, and compare."""
     predicted, nats, tokens = _predict(model, part, progress)
-    judgement = score((sentence.labels for sentence in text.sentences), predicted)
+    marked = are_spans(part.codec.labels)
+    judgement = score((sentence.labels for sentence in text.sentences), predicted, marked=marked)
     judgement.figures["nats_per_token"] = nats / tokens if tokens else math.nan
     return judgement
 
 
-def score(true: Iterable[Labels], predicted: Sequence[Labels]) -> TaggingJudgement:
+def score(
+    true: Iterable[Labels], predicted: Sequence[Labels], *, marked: bool | None = None
+) -> TaggingJudgement:
     """How often labels are the true ones.
 
     Args:
         true: of each sentence.
         predicted: of each sentence.
+        marked: whether labels mark spans, as those of a tagger do also where a file is all
+            outside. None: what the true labels look like.
 
     Returns:
-        figures: accuracy, the share of the tokens whose label is right; tokens; and where the true
-        labels mark spans span_f1, span_precision and span_recall, else None each.
+        figures: accuracy, the share of the tokens whose label is right; tokens; and where labels
+        mark spans span_f1, span_precision and span_recall, else None each.
     """
     confusion: Counter[tuple[str, str]] = Counter()
     spans = SpanScore()
@@ -137,7 +142,8 @@ def score(true: Iterable[Labels], predicted: Sequence[Labels]) -> TaggingJudgeme
         confusion.update(zip(wanted, found, strict=True))
         spans.add(wanted, found)
     tokens = confusion.total()
-    marked = are_spans(label for label, _ in confusion)
+    if marked is None:
+        marked = are_spans(label for label, _ in confusion)
     right = sum(count for (wanted, found), count in confusion.items() if wanted == found)
     figures = {
         "accuracy": right / tokens,
