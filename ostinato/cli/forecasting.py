@@ -95,9 +95,9 @@ class AppendArguments(ForecastOutput):
     )
     scores: Path | None = Field(
         None,
-        description="CSV file for how strange each new value was, of a model that expects it: "
-        "series, time, target, value, expected, tail_probability (of a value as far out, on "
-        "either side) and nats. None: not computed.",
+        description="CSV file for how strange each new value was, one step ahead: series, time, "
+        "target, value, expected, tail_probability (of a value as far out, on either side) and "
+        "nats. None: not computed.",
     )
 
 

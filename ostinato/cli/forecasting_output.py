@@ -79,8 +79,7 @@ def write_forecasts(
         for step, time in enumerate(one.times):
             for place, target in enumerate(one.targets):
                 numbers = [mean[step, place], *quantiles[:, step, place]]
-                written = ["" if math.isnan(one) else f"{one:.7g}" for one in numbers]
-                writer.writerow([one.series, time, target, *written])
+                writer.writerow([one.series, time, target, *map(_written, numbers)])
 
 
 def save_forecasts(
@@ -93,15 +92,19 @@ def save_forecasts(
 
 
 def save_scores(scores: "Sequence[ScoredValue]", path: Path) -> None:
-    """A file with a row a value that was seen; its folder is made."""
+    """A file with a row a value that was seen (no nats of points); its folder is made."""
     names = ("series", "time", "target", "value", "expected", "tail_probability", "nats")
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(names)
     for one in scores:
         cells = [getattr(one, name) for name in names]
-        writer.writerow([*cells[:3], *(f"{cell:.7g}" for cell in cells[3:])])
+        writer.writerow([*cells[:3], *map(_written, cells[3:])])
     _save(text, path)
+
+
+def _written(number: float) -> str:
+    return "" if math.isnan(number) else f"{number:.7g}"
 
 
 def _save(text: StringIO, path: Path) -> None:

@@ -19,6 +19,8 @@ from ostinato.models.quantiles import (
 LOSSES = ("absolute", "squared", "quantile")
 _LEVELS = 101
 """Equally likely values that a forecast of quantiles is read at."""
+_WINDOWS_TOGETHER = 256
+"""Of `one_step_ahead`: what bounds the memory."""
 
 
 class WindowSize(NamedTuple):
@@ -76,7 +78,7 @@ class WindowedForecaster(nn.Module, ABC):
             values: (batch, history, targets), normalised, 0 where missing.
             seen: booleans of the same shape.
             covariates: (batch, history, covariates).
-            ahead: (batch, horizon, covariates).
+            ahead: (batch, horizon, covariates); what comes at a step looks at no later one.
 
         Returns:
             (batch, horizon, targets, levels); one level where a point is asked for.
@@ -130,6 +132,37 @@ class WindowedForecaster(nn.Module, ABC):
             *(torch.cat([old, more], 1)[:, -kept:] for old, more in zip(state, new, strict=True))
         )
 
+    def one_step_ahead(
+        self, values: Tensor, seen: Tensor, covariates: Tensor, state: WindowState
+    ) -> tuple[Tensor, WindowState]:
+        """Read rows, and expect each before it is read.
+
+        Args:
+            values, seen: (batch, time, targets), as in `forward`.
+            covariates: (batch, time, covariates), of the same rows.
+            state: before the first of them.
+
+        Returns:
+            What `forward` gives for the first step of a horizon that begins at each row (batch,
+            time, targets, levels), and the state after the last row.
+        """
+        batch_size, time = values.shape[:2]
+        new = WindowState(torch.where(seen, values, 0.0), seen.to(values.dtype), covariates)
+        whole = [torch.cat([old, more], 1) for old, more in zip(state, new, strict=True)]
+        pieces = []
+        for first in range(0, time, _WINDOWS_TOGETHER):
+            stop = min(first + _WINDOWS_TOGETHER, time)
+            # (batch, rows, feature, history) each, as (batch x rows, history, feature).
+            windows = [part.unfold(1, self.size.history, 1)[:, first:stop] for part in whole]
+            cut = WindowState(*(part.flatten(0, 1).transpose(1, 2) for part in windows))
+            ahead = cut.covariates.new_zeros(
+                len(cut.values), self.size.horizon, covariates.shape[2]
+            )
+            ahead[:, 0] = covariates[:, first:stop].flatten(0, 1)
+            outputs = self(cut.values, cut.seen > 0, cut.covariates, ahead)
+            pieces.append(outputs[:, 0].unflatten(0, (batch_size, -1)))
+        return torch.cat(pieces, 1), self.read(values, seen, covariates, state)
+
     @torch.no_grad()
     def paths(
         self, state: WindowState, ahead: Tensor, samples: int, *, seed: int | None = None
@@ -145,6 +178,10 @@ class WindowedForecaster(nn.Module, ABC):
             samples, seed: not read.
         """
         outputs = self(state.values, state.seen > 0, state.covariates, ahead)
+        return self.equally_likely(outputs)
+
+    def equally_likely(self, outputs: Tensor) -> Tensor:
+        """Outputs (batch, ..., levels) as equally likely ones (batch, values, ...), as `paths`."""
         if self.kind != "quantile":
             return outputs.movedim(-1, 1)
         return paths_of_quantiles(outputs, self.levels, _LEVELS)

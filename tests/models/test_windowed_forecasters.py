@@ -174,3 +174,23 @@ def test_shapes_and_layers_that_do_not_fit_are_refused(window: Window) -> None:
         DirectForecaster(ostinato.GRU(8, 5), ostinato.GRU(8, 5), SIZE)
     with pytest.raises(SettingsError, match="normalisation must be last"):
         segments(normalisation="first")
+
+
+@BOTH
+@pytest.mark.parametrize("loss", ["quantile", "absolute"])
+def test_one_step_ahead_of_many_rows_is_the_first_step_of_a_forecast_before_each(
+    make: Make, loss: str, window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ostinato.models.windowed_forecaster._WINDOWS_TOGETHER", 3)
+    model = make(loss=loss, levels=LEVELS).eval()
+    values, seen, covariates, ahead = window
+    state = model.read(values, seen, covariates, model.initial_state(5))
+    new, there = torch.randn(5, 8, 3), torch.rand(5, 8, 3) > 0.2
+    found, after = model.one_step_ahead(new, there, ahead, state)
+    for row in range(8):
+        rows = slice(row, row + 1)
+        later = torch.cat([ahead[:, row:], torch.randn(5, row, 2)], 1)
+        whole = model(state.values, state.seen > 0, state.covariates, later)
+        torch.testing.assert_close(found[:, row], whole[:, 0])
+        state = model.read(new[:, rows], there[:, rows], ahead[:, rows], state)
+    torch.testing.assert_close(after, state)

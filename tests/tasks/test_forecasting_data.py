@@ -3,12 +3,13 @@
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from ostinato.errors import DataError, SettingsError
+from ostinato.errors import DataError
 from ostinato.tasks.forecasting.data import ForecastData, read_again, read_data
 from ostinato.tasks.forecasting.run import ForecastingRun
 from ostinato.tasks.forecasting.settings import ForecastingSettings
@@ -171,10 +172,43 @@ def test_a_column_that_came_later_is_not_looked_at(tmp_path: Path) -> None:
     assert read_again(first, facts).series[""].values.shape == (20, 1)
 
 
-def test_models_without_a_next_value_have_no_scores(shops: Path, tmp_path: Path) -> None:
-    changes = {"model": "direct", "samples": 100, "updates": 1}
-    settings = ForecastingSettings(data=shops, run=tmp_path / "direct", **(SMALL | changes))
+POINTS = {"loss": "absolute"}
+SEGMENTS = {"model": "segments", "known": (), "static": ()}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"model": "direct"}, SEGMENTS, {"model": "direct"} | POINTS],
+    ids=["direct", "segments", "points"],
+)
+def test_windowed_models_score_new_values_by_what_they_forecast_one_step_before(
+    shops: Path, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    options = SMALL | {"loss": "quantile", "samples": 100} | changes
+    run = train(ForecastingSettings(data=shops, run=tmp_path / "run", **options))
+    expected = {one.series: one.mean[0, 0] for one in run.forecast()}
+    new = tmp_path / "new.csv"
+    new.write_text(HEADER + rows(160, 190, {175: -40.0}))
+    forecasts, scores = run.append_scored(new)
+    assert [one.series for one in forecasts] == ["a", "b"]
+    assert len(scores) == 60
+    first = {one.series: one.expected for one in scores if one.time == day(160)}
+    assert first == pytest.approx(expected, rel=1e-5)
+    # What is read next is strange, too: the net reads the value of a season before.
+    least = [one for one in scores if one.time == day(175)]
+    before = [one.tail_probability for one in scores if one.time < day(175)]
+    assert max(one.tail_probability for one in least) <= min(before)
+    assert all(math.isnan(one.nats) for one in scores) == ("loss" in changes)
+
+
+def test_points_without_a_validation_part_have_no_scores_and_nothing_is_read(
+    shops: Path, tmp_path: Path
+) -> None:
+    changes = {"model": "direct", "samples": 100, "updates": 1, "validation_fraction": 0.04}
+    options = SMALL | POINTS | changes
+    run = train(ForecastingSettings(data=shops, run=tmp_path / "run", **options))
     new = tmp_path / "new.csv"
     new.write_text(HEADER + rows(160, 162))
-    with pytest.raises(SettingsError, match="only the model autoregressive"):
-        train(settings).append_scored(new)
+    with pytest.raises(DataError, match=r"need 19 values there, and there are 1?\d; train with"):
+        run.append_scored(new)
+    assert {one.end for one in run.live().values()} == {160}

@@ -42,7 +42,8 @@ def read_on(
         series: as the model reads it.
         start, stop: rows.
         state: the state before row `start`. None: the initial.
-        told: hears the parameters, values and seen of each piece; of an autoregressive model.
+        told: hears what was expected of each row one step before (of an autoregressive model the
+            parameters of a distribution, else quantiles or a point), values and seen of each piece.
     """
     device = device_of(model)
     after: Any = model.initial_state(1) if state is None else state
@@ -55,8 +56,9 @@ def read_on(
         if told is None:
             after = model.read(values, seen, covariates, after)
         else:
-            parameters, after = model(values, seen, covariates, after)
-            told(parameters, values, seen)
+            ask = model.one_step_ahead if isinstance(model, WindowedForecaster) else model
+            expected, after = ask(values, seen, covariates, after)
+            told(expected, values, seen)
     return after
 
 

@@ -26,7 +26,13 @@ from ostinato.tasks.forecasting.live import (
 )
 from ostinato.tasks.forecasting.pictures import backtest_forecasts, draw, draw_backtest
 from ostinato.tasks.forecasting.reading import Forecaster, draw_paths
-from ostinato.tasks.forecasting.scores import ScoredValue, Scores
+from ostinato.tasks.forecasting.residuals import (
+    Residuals,
+    learn_residuals,
+    load_residuals,
+    save_residuals,
+)
+from ostinato.tasks.forecasting.scores import ScoredValue, Scores, needs_residuals
 from ostinato.tasks.forecasting.series_forecast import SeriesForecast
 from ostinato.tasks.forecasting.settings import ForecastingSettings
 from ostinato.tasks.trained_run import TrainedRun
@@ -85,13 +91,23 @@ class ForecastingRun(TrainedRun[ForecastingSettings]):
         return self._append(data, seed, None)
 
     def append_scored(
-        self, data: Path | str, *, seed: int = 0
+        self, data: Path | str, *, seed: int = 0, observer: Observer | None = None
     ) -> tuple[list[SeriesForecast], list[ScoredValue]]:
         """The same as `append`, and how strange each new value was when it came.
 
+        Of a model that forecasts points the first time takes a look at the validation part, what
+        it was off by there is then kept in the run's folder.
+
+        Args:
+            data, seed: as in `append`.
+            observer: hears how far that look is; None: nobody does.
+
         Raises:
-            SettingsError: the model is not autoregressive.
+            DataError: as in `append`; or of a model that forecasts points the validation part is
+                too short.
         """
+        if needs_residuals(self.network):
+            self.residuals(observer=observer)  # where they cannot be had, nothing is read yet
         hearers: list[Scores] = []
         forecasts = self._append(data, seed, hearers)
         return forecasts, [value for one in hearers for value in one.values]
@@ -146,6 +162,25 @@ class ForecastingRun(TrainedRun[ForecastingSettings]):
             )
             save_shifts(self.folder, shifts, self._weights())
         return shifts
+
+    def residuals(self, *, observer: Observer | None = None) -> Residuals:
+        """What it was off by, one step ahead, on the validation part; see `learn_residuals`.
+
+        Computed once, then kept in the run's folder.
+
+        Args:
+            observer: hears how far it is; None: nobody does.
+
+        Raises:
+            DataError: the validation part is too short for it.
+        """
+        found = load_residuals(self.folder, self._weights())
+        if found is None:
+            told = (observer or Observer()).evaluated
+            data = read_again(self.settings, self.facts)
+            found = learn_residuals(self.network, data, self.settings, told=told)
+            save_residuals(self.folder, found, self._weights())
+        return found
 
     def calibrated(self, forecasts: list[SeriesForecast]) -> list[SeriesForecast]:
         """Forecasts whose quantiles are calibrated; see `shifts`."""
@@ -225,9 +260,12 @@ class ForecastingRun(TrainedRun[ForecastingSettings]):
         starts = {name: one.end for name, one in live.items()}
         new = to_series(table, grid, starts=starts)
 
+        errors = self.residuals() if hearers is not None and needs_residuals(self.network) else {}
+
         def told(name: str) -> Scores:
             assert hearers is not None
-            hearers.append(Scores(self.network, self.facts, name, new[name].start))
+            start = new[name].start
+            hearers.append(Scores(self.network, self.facts, name, start, errors.get(name)))
             return hearers[-1]
 
         live = go_on(

@@ -1,0 +1,107 @@
+"""What a forecaster was off by, one step ahead, on its validation part; kept with the run."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ostinato.checkpoint import write_text
+from ostinato.errors import CheckpointError, DataError
+from ostinato.tasks.forecasting.data import ForecastData
+from ostinato.tasks.forecasting.evaluation import Told, paths_from
+from ostinato.tasks.forecasting.reading import Forecaster, states_in_batches
+from ostinato.tasks.forecasting.settings import ForecastingSettings
+
+KEPT = "residuals.json"
+_FEWEST = 19
+"""With fewer no value could ever be one in ten."""
+_MOST = 1000
+"""Of each series; their places are spread evenly."""
+_TOGETHER = 256
+
+Residuals = dict[str, NDArray[np.float64]]
+
+
+def learn_residuals(
+    model: Forecaster,
+    data: ForecastData,
+    settings: ForecastingSettings,
+    *,
+    told: Told | None = None,
+) -> Residuals:
+    """By series (values, targets), standardised; a series that has too few has those of all.
+
+    Args:
+        model: in evaluation mode.
+        data: the run's own table.
+        settings: of the run.
+        told: called with the values done and those in all.
+
+    Raises:
+        DataError: the validation parts of all series together have too few values.
+    """
+    origins = {name: _origins(data, name, settings.horizon) for name in data.series}
+    total, done, found = sum(map(len, origins.values())), 0, {}
+    for name, one in data.prepared(settings).items():
+        truth, own = one.known_values, [np.zeros((0, len(data.facts.columns.targets)))]
+        for rows, state in states_in_batches(model, one, origins[name], _TOGETHER):
+            expected = paths_from(model, one, rows, state, settings, seed=0).mean(1)[:, 0]
+            own.append(np.concatenate([truth[row : row + 1] for row in rows.tolist()]) - expected)
+            done += len(rows)
+            if told is not None:
+                told(done, total)
+        found[name] = np.concatenate(own)
+    return _pooled(found)
+
+
+def save_residuals(folder: Path, residuals: Residuals, weights: str) -> None:
+    """Keep them in the folder of a run; `weights` names the checkpoint that they are of."""
+    listed = {name: one.tolist() for name, one in residuals.items()}
+    write_text(folder / KEPT, json.dumps({"weights": weights, "residuals": listed}))
+
+
+def load_residuals(folder: Path, weights: str) -> Residuals | None:
+    """What `save_residuals` kept; None where nothing is, or the run has other weights by now."""
+    if not (folder / KEPT).is_file():
+        return None
+    try:
+        content = json.loads((folder / KEPT).read_text(encoding="utf-8"))
+        if content["weights"] != weights:
+            return None
+        return {name: np.array(one) for name, one in content["residuals"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise CheckpointError(f"{folder / KEPT} is damaged: {problem}; delete it") from problem
+
+
+def _origins(data: ForecastData, name: str, horizon: int) -> NDArray[np.int64]:
+    """The rows of the validation part that a whole horizon is known from."""
+    part = data.parts[name]
+    first = max(1, part.train_end)
+    last = min(part.validation_end - 1, len(data.series[name].values) - horizon)
+    if last < first:
+        return np.zeros(0, dtype=np.int64)
+    return np.unique(np.linspace(first, last, min(_MOST, last - first + 1)).round().astype(int))
+
+
+def _pooled(found: Residuals) -> Residuals:
+    together: NDArray[np.float64] | None = None
+    for name, own in found.items():
+        if _fewest(own) >= _FEWEST:
+            continue
+        if together is None:
+            together = np.concatenate(list(found.values()))
+            if _fewest(together) < _FEWEST:
+                raise DataError(
+                    "scores of a model that forecasts points, or one quantile, are of what it was "
+                    f"off by on the validation part: they need {_FEWEST} values there, and there "
+                    f"are {_fewest(together)}; train with a higher --validation-fraction, or with "
+                    "--loss quantile and two --quantiles or more"
+                )
+        found[name] = together
+    return found
+
+
+def _fewest(errors: NDArray[np.float64]) -> int:
+    """Values of the target that has the fewest."""
+    return int((~np.isnan(errors)).sum(0).min())
