@@ -5,13 +5,20 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ostinato.data.forecasting.combining import Combine
-from ostinato.data.forecasting.time_stamps import StampKind, date_of, format_date
+from ostinato.data.forecasting.time_stamps import (
+    StampForm,
+    StampKind,
+    date_of,
+    format_date,
+    parse_stamp,
+)
 from ostinato.errors import SettingsError
 
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -19,6 +26,10 @@ _WRITTEN = re.compile(r"(\d*)\s*(s|min|h|d|w|mo|y)")
 _YEAR_S = 365.2425 * 86400
 _NEARLY_WHOLE = 0.95
 """Of a turn; the gap that is left lies between phases that were seen, as of a year of 360 days."""
+_SHORTEST_MONTH_S = 28 * 86400
+_STEPS_TRIED = 24
+_WEEKENDS_PASSED = 4
+"""Days, of two weekends."""
 _A_MONDAY = 4 * 86400
 """1970-01-05, in seconds."""
 _SEASONS = {60: 60, 600: 144, 900: 96, 1800: 48, 3600: 24, 86400: 7, 604800: 52}
@@ -37,6 +48,10 @@ class Grid:
         combine: how rows within one step become one; None: every time stamp is a step.
         zoned: whether time stamps name their zone; None: it is not known.
         longest_turn_s: no longer turn of the calendar is read; None: any is.
+        from_month_ends: whether a step of months lies before the end of its month, as its last day
+            does, not after its beginning.
+        business_days: whether a step is a day from Monday to Friday.
+        form, zone: how its time stamps are written, see `StampForm`; None: it is not known.
     """
 
     anchor: int = 0
@@ -46,6 +61,10 @@ class Grid:
     combine: Combine | None = None
     zoned: bool | None = None
     longest_turn_s: float | None = None
+    from_month_ends: bool = False
+    business_days: bool = False
+    form: str | None = None
+    zone: str = ""
 
     @property
     def kind(self) -> StampKind | None:
@@ -63,13 +82,12 @@ class Grid:
         Where rows of a step combine, all are.
         """
         if self.months:
-            first = date_of(self.anchor)
-            first_month = (first.year - 1970) * 12 + first.month - 1
             months = stamps.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
-            steps = (months - first_month) // self.size
-            begins = (first_month + steps * self.size).astype("datetime64[M]")
-            begins = begins.astype("datetime64[s]").astype(np.int64)
-            begins += self.anchor - _month_start(first)
+            steps = (months - _month_of(self.anchor)) // self.size
+            begins = self._in_month(_month_of(self.anchor) + steps * self.size)
+        elif self.business_days:
+            steps = np.busday_count(_day_of(self.anchor), _day_of(stamps))
+            begins = self._on_business_days(steps)
         else:
             steps = (stamps - self.anchor) // self.size
             begins = self.anchor + steps * self.size
@@ -81,11 +99,13 @@ class Grid:
         What no such unit divides begins where it would if time had begun on a Monday.
         """
         if self.months:
-            anchor = _month_start(date_of(self.anchor))
+            anchor = int(_starts_of_months(np.array(_month_of(self.anchor))))
         else:
             origin = _A_MONDAY if self.dated else 0
             anchor = self.anchor - (self.anchor - origin) % self.size
-        return replace(self, anchor=anchor, combine=combine)
+        return replace(
+            self, anchor=anchor, combine=combine, from_month_ends=False, business_days=False
+        )
 
     def spanning(self, steps: int) -> "Grid":
         """The grid whose calendar holds the turns that so many steps go round, or nearly.
@@ -95,18 +115,39 @@ class Grid:
         return replace(self, longest_turn_s=steps * self._step_s / _NEARLY_WHOLE)
 
     def label(self, step: int) -> str:
-        """The time stamp of a step, as a person reads it: with a time of day at all or at none."""
+        """The time stamp of a step, written as the table's own are where that tells the steps.
+
+        Else with a time of day at all or at none.
+        """
         stamp = self.stamp(step)
         if not self.dated:
             return str(stamp)
-        days = self.anchor % 86400 == 0 and (self.months or self.size % 86400 == 0)
-        return format_date(stamp, days=days, zoned=bool(self.zoned))
+        if self._written is not None:
+            return self._written.write(stamp)
+        return format_date(stamp, days=self._whole_days, zoned=bool(self.zoned))
+
+    @cached_property
+    def _written(self) -> StampForm | None:
+        """The form of the table's own time stamps, where every step can be read from it again.
+
+        Days that were combined have no time of day.
+        """
+        if self.form is None or (self.combine is not None and self._whole_days):
+            return None
+        form, steps = StampForm(self.form, self.zone), map(self.stamp, range(_STEPS_TRIED))
+        return form if all(parse_stamp(form.write(one))[0] == one for one in steps) else None
+
+    @property
+    def _whole_days(self) -> bool:
+        return self.anchor % 86400 == 0 and (self.months or self.size % 86400 == 0)
 
     @property
     def season(self) -> int:
         """Steps after which a series of this frequency is expected to repeat; 1: nothing known."""
         if self.months:
             return max(1, 12 // self.size)
+        if self.business_days:
+            return 5
         return _SEASONS.get(self.size, 1) if self.dated else 1
 
     @property
@@ -129,7 +170,9 @@ class Grid:
         """(steps, 2 for each of `turns_s`): sine and cosine of the time of day, week and year."""
         if not self.turns_s:
             return np.zeros((len(steps), 0), dtype=np.float32)
-        if self.months:
+        if self.business_days:
+            stamps = self._on_business_days(np.asarray(steps)).astype(np.float64)
+        elif self.months:
             stamps = np.array([self.stamp(int(step)) for step in steps], dtype=np.float64)
         else:
             stamps = np.asarray(steps, dtype=np.float64) * self.size + self.anchor
@@ -139,6 +182,8 @@ class Grid:
 
     @property
     def _step_s(self) -> float:
+        if self.business_days:
+            return self.size * 7 / 5
         return self.size * (_YEAR_S / 12 if self.months else 1)
 
     def last_stamp(self, step: int) -> int:
@@ -147,12 +192,20 @@ class Grid:
 
     def stamp(self, step: int) -> int:
         """The time stamp of a step."""
+        if self.business_days:
+            return int(self._on_business_days(np.array(step)))
         if not self.months:
             return self.anchor + step * self.size
-        first = date_of(self.anchor)
-        month = first.year * 12 + first.month - 1 + step * self.size
-        date = datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC)
-        return int(date.timestamp()) + (self.anchor - _month_start(first))
+        return int(self._in_month(np.array(_month_of(self.anchor) + step * self.size)))
+
+    def _on_business_days(self, steps: NDArray[np.int64]) -> NDArray[np.int64]:
+        days = np.busday_offset(_day_of(self.anchor), steps)
+        return days.astype("datetime64[s]").astype(np.int64) + self.anchor % 86400
+
+    def _in_month(self, months: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The time stamps that lie in these months as the anchor lies in its own."""
+        edge, own = int(self.from_month_ends), np.array(_month_of(self.anchor))
+        return _starts_of_months(months + edge) + self.anchor - _starts_of_months(own + edge)
 
 
 def grid_of(stamps: Sequence[int], *, dated: bool, frequency: str | None) -> Grid:
@@ -161,7 +214,8 @@ def grid_of(stamps: Sequence[int], *, dated: bool, frequency: str | None) -> Gri
     Args:
         stamps: in seconds, or whole numbers.
         dated: whether they are dates.
-        frequency: a step as 10min, 1h, 1d, 1w, 1mo, 1y. None: the most frequent distance.
+        frequency: a step as 10min, 1h, 1d, 1w, 1mo, 1y. None: the most frequent distance; a day
+            from Monday to Friday where all lie on such and pass weekends.
 
     Raises:
         SettingsError: `frequency` is no such word, or there is nothing to take it from.
@@ -172,15 +226,19 @@ def grid_of(stamps: Sequence[int], *, dated: bool, frequency: str | None) -> Gri
     """
     if frequency is not None:
         size, months = _read_frequency(frequency, dated)
-        return Grid(stamps[0], size, months, dated)
+        ends = months and _month_edge(stamps) == "end"
+        return Grid(stamps[0], size, months, dated, from_month_ends=ends)
     if len(stamps) < 2:
         raise SettingsError(
             "one time stamp does not say how far apart steps are: give --frequency, as 1h"
         )
-    if dated and _are_months(stamps):
-        months = [date_of(stamp).year * 12 + date_of(stamp).month for stamp in stamps]
-        return Grid(stamps[0], _most_frequent(months), True, True)
-    return Grid(stamps[0], _most_frequent(stamps), False, dated)
+    edge = _month_edge(stamps) if dated else None
+    if edge is not None:
+        size = _most_frequent([_month_of(stamp) for stamp in stamps])
+        return Grid(stamps[0], size, True, True, from_month_ends=edge == "end")
+    size = _most_frequent(stamps)
+    business = dated and size == 86400 and _are_business_days(stamps)
+    return Grid(stamps[0], size, False, dated, business_days=business)
 
 
 def _read_frequency(text: str, dated: bool) -> tuple[int, bool]:
@@ -196,15 +254,37 @@ def _read_frequency(text: str, dated: bool) -> tuple[int, bool]:
     return count * _SECONDS[found[2]], False
 
 
-def _are_months(stamps: Sequence[int]) -> bool:
-    """Whether all lie at the same place of their month, and no two in the same."""
-    offsets = {stamp - _month_start(date_of(stamp)) for stamp in stamps}
-    nearest = min(after - before for before, after in itertools.pairwise(stamps))
-    return len(offsets) == 1 and offsets.pop() < 28 * 86400 and nearest >= 28 * 86400
+def _month_edge(stamps: Sequence[int]) -> Literal["start", "end"] | None:
+    """What all lie equally far from in their months, no two in the same; None: nothing."""
+    nearest = min((after - before for before, after in itertools.pairwise(stamps)), default=0)
+    if nearest < _SHORTEST_MONTH_S:
+        return None
+    own, months = np.array(stamps), np.array([_month_of(stamp) for stamp in stamps])
+    after, before = own - _starts_of_months(months), _starts_of_months(months + 1) - own
+    if len(set(after.tolist())) == 1 and after[0] < _SHORTEST_MONTH_S:
+        return "start"
+    return "end" if len(set(before.tolist())) == 1 and before[0] <= _SHORTEST_MONTH_S else None
 
 
-def _month_start(date: datetime) -> int:
-    return int(datetime(date.year, date.month, 1, tzinfo=UTC).timestamp())
+def _are_business_days(stamps: Sequence[int]) -> bool:
+    """Whether none lies on a weekend, over two weekends or more."""
+    days = _day_of(np.array(stamps))
+    passed = (days[-1] - days[0]).astype(int) + 1 - np.busday_count(days[0], days[-1] + 1)
+    return passed >= _WEEKENDS_PASSED and bool(np.is_busday(days).all())
+
+
+def _day_of(stamps: int | NDArray[np.int64]) -> NDArray[np.datetime64]:
+    return np.asarray(stamps).astype("datetime64[s]").astype("datetime64[D]")
+
+
+def _month_of(stamp: int) -> int:
+    """The month of a time stamp, counted from January 1970."""
+    date = date_of(stamp)
+    return (date.year - 1970) * 12 + date.month - 1
+
+
+def _starts_of_months(months: NDArray[np.int64]) -> NDArray[np.int64]:
+    return months.astype("datetime64[M]").astype("datetime64[s]").astype(np.int64)
 
 
 def _most_frequent(numbers: Sequence[int]) -> int:

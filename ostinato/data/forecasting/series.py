@@ -17,6 +17,7 @@ from ostinato.errors import DataError
 
 _FIRST_STAMPS = 1000
 """As many time stamps say what the most frequent distance is."""
+_DAY_S = 86400
 _MOST_MISSING = 100
 """A grid may have so many steps a row, or the frequency cannot be right."""
 
@@ -67,6 +68,8 @@ def first_grid(table: Table, frequency: str | None, combine: Combine | None = No
         )
     grid = grid_of(stamps, dated=table.dated, frequency=frequency)
     grid = replace(grid, zoned=table.kind.zoned)
+    if table.form is not None:
+        grid = replace(grid, form=table.form.date, zone=table.form.zone)
     return grid if combine is None else grid.combining(combine)
 
 
@@ -169,7 +172,9 @@ def _refuse_between(table: Table, grid: Grid) -> None:
             continue
         place = between[0]
         name = list(table.series)[series[place]]
-        stamp = Grid(0, 1, dated=grid.dated, zoned=grid.zoned).label(int(stamps[place]))
+        size = _DAY_S if grid.months else grid.size
+        day = replace(grid, anchor=int(stamps[place]), size=size, combine=None)
+        stamp = replace(day, months=False, business_days=False).label(0)
         raise DataError(
             f"{table.name}, column {table.columns.time!r}: {stamp} of {_called(name)} lies between "
             f"two steps of the grid, whose steps are {grid.label(0)}, {grid.label(1)}, ...; "

@@ -9,13 +9,25 @@ from typing import NoReturn
 from ostinato.data.forecasting.columns import Columns, check_header, resolve_columns
 from ostinato.data.forecasting.row_log import RowLog
 from ostinato.data.forecasting.rows import Rows, open_rows
-from ostinato.data.forecasting.time_stamps import StampKind, kind_of, parse_stamp
+from ostinato.data.forecasting.time_stamps import (
+    StampForm,
+    StampKind,
+    common_form,
+    form_of,
+    kind_of,
+    parse_stamp,
+)
 from ostinato.errors import DataError
 
 ONLY_SERIES = ""
 """The name of a table's only series, where no column names series."""
 _ONE_BELOW_THE_OTHER = "; several series stand one below the other, a row a time"
 _LARGEST = 3e38
+_PUT_BACK_S = 3600
+_CLOCKS = (
+    "; where clocks are put back an hour comes twice: write time stamps with their zone, as "
+    "2024-10-27 02:00+01:00"
+)
 _MISSING = frozenset({"", "?", "na", "n/a", "#n/a", "<na>", "nan", "null", "none"})
 
 
@@ -50,6 +62,7 @@ class Table:
         series: by name, in the order of their numbers.
         log: the rows of all of them.
         of_run: read by a run that has its steps already, so that no option changes them.
+        form: how its dates are written; None: it is not known, or these are whole numbers.
     """
 
     name: str
@@ -58,6 +71,7 @@ class Table:
     series: dict[str, SeriesRows]
     log: RowLog
     of_run: bool = False
+    form: StampForm | None = None
 
     @property
     def dated(self) -> bool:
@@ -147,13 +161,15 @@ class _RowReader:
         self.kind_before = kind is not None
         self.series: dict[str, SeriesRows] = {}
         self.log = RowLog(len(self.wanted))
+        self.forms: dict[tuple[int, str], StampForm | None] = {}
 
     def read(self, *, of_run: bool) -> Table:
         """The rest of the rows, and the table of all."""
         for number, row in self.rows.cells:
             self.add(number, row)
         kind = self.kind or StampKind()
-        return Table(self.rows.name, self.columns, kind, self.series, self.log, of_run)
+        form = common_form(list(self.forms.values()))
+        return Table(self.rows.name, self.columns, kind, self.series, self.log, of_run, form)
 
     def add(self, number: int, row: Sequence[str]) -> None:
         """Take one row."""
@@ -187,7 +203,10 @@ class _RowReader:
                 self.columns.time,
                 f"expected a date as 2024-05-31 13:00 or a whole number, got {text!r}",
             )
-        self._check_kind(kind_of(text, dated), number, text)
+        kind = kind_of(text, dated)
+        self._check_kind(kind, number, text)
+        if dated:
+            self._note_form(text, kind)
         if before is not None and stamp <= before:
             how = "repeats the time stamp of" if stamp == before else "comes before that of"
             of = f" of series {group!r}" if group else ""
@@ -195,9 +214,16 @@ class _RowReader:
                 number,
                 self.columns.time,
                 f"{text!r} {how} {where}{of}; every series must be sorted by time, a row a time"
-                + ("" if self.group is not None else " (several series in one file need --series)"),
+                + ("" if self.group is not None else " (several series in one file need --series)")
+                + (_CLOCKS if dated and ":" in text and 0 <= before - stamp < _PUT_BACK_S else ""),
             )
         return stamp
+
+    def _note_form(self, text: str, kind: StampKind) -> None:
+        """Dates of one length, with a zone of one ending, are written alike."""
+        alike = (len(text), text[-6:] if kind.zoned else "")
+        if alike not in self.forms:
+            self.forms[alike] = form_of(text)
 
     def _check_kind(self, kind: StampKind, number: int, text: str) -> None:
         if self.kind is None:

@@ -1,15 +1,23 @@
 """Time stamps as whole seconds, and back; what kind of time stamps they are.
 
-A date is what ISO 8601 allows (`2016-07-01 13:00`, `2016-07-01`, with a zone: taken to UTC) or a
-month, `1949-01`. A whole number is a time stamp too; of such ones nobody knows the calendar.
+A date is what ISO 8601 allows (`2016-07-01 13:00`, `2016-07-01`, a week as `2016-W26`, with a
+zone: taken to UTC), a month, `1949-01`, or a quarter, `1949-Q1`. A whole number is a time stamp
+too; of such ones nobody knows the calendar.
 """
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 _MONTH = re.compile(r"\d{4}-\d{2}")
+_QUARTER = re.compile(r"(\d{4})([- ]?)Q([1-4])")
+_WEEK = re.compile(r"\d{4}(-?)W\d{2}((-?)\d)?")
+_DATE = re.compile(
+    r"\d{4}(?P<dash>-?)\d{2}(?P=dash)\d{2}"
+    r"(?:(?P<between>[^\d])\d{2}(?:(?P<colon>:?)(?P<minute>\d{2})(?P<second>:?\d{2})?)?"
+    r"(?P<fraction>[.,]0+)?(?P<zone>Z|z|[+-]\d{2}(?::?\d{2})?)?)?"
+)
 _WHOLE = re.compile(r"[+-]?\d+")
 
 
@@ -56,12 +64,76 @@ def parse_stamp(text: str) -> tuple[int, bool]:
     text = text.strip()
     if _WHOLE.fullmatch(text):
         return int(text), False
-    date = datetime.fromisoformat(f"{text}-01" if _MONTH.fullmatch(text) else text)
+    date = datetime.fromisoformat(_first_day_of(text))
     if date.microsecond:
         raise ValueError("time stamps are read to the second")
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)
     return int(date.timestamp()), True
+
+
+class StampForm(NamedTuple):
+    """How dates are written.
+
+    Attributes:
+        date: as `strftime` reads it, with %q for a quarter and without the zone.
+        zone: as it is written behind each, as "Z" or "+02:00"; empty: nothing is.
+    """
+
+    date: str
+    zone: str = ""
+
+    def write(self, seconds: int) -> str:
+        """The date so written.
+
+        Example:
+            >>> StampForm("%Y-Q%q").write(86400 * 100), StampForm("%H:%M", "+02:00").write(0)
+            ('1970-Q2', '02:00+02:00')
+        """
+        date = date_of(seconds) + _offset(self.zone)
+        quarter = str((date.month + 2) // 3)
+        return date.strftime(self.date.replace("%q", quarter)) + self.zone
+
+
+def form_of(text: str) -> StampForm | None:
+    """How a date that `parse_stamp` has read is written; None where no form says it.
+
+    Example:
+        >>> form_of("1949-01").date, form_of("2024-05-31T13:00Z")
+        ('%Y-%m', StampForm(date='%Y-%m-%dT%H:%M', zone='Z'))
+    """
+    text = text.strip()
+    if _MONTH.fullmatch(text):
+        return StampForm("%Y-%m")
+    quarter, week, date = (one.fullmatch(text) for one in (_QUARTER, _WEEK, _DATE))
+    if quarter:
+        return StampForm(f"%Y{quarter[2]}Q%q")
+    if week:
+        return StampForm(f"%G{week[1]}W%V" + (f"{week[3]}%u" if week[2] else ""))
+    if not date:
+        return None
+    form = date["dash"].join(("%Y", "%m", "%d"))
+    if date["between"]:
+        form += date["between"].replace("%", "%%") + "%H"
+        form += f"{date['colon']}%M" if date["minute"] else ""
+        form += f"{date['colon']}%S" if date["second"] else ""
+    return StampForm(form + (date["fraction"] or ""), date["zone"] or "")
+
+
+def common_form(forms: Sequence[StampForm | None]) -> StampForm | None:
+    """The form for dates written in several: the longest of them; in UTC where zones differ.
+
+    None where there is none, or one of them is not known.
+
+    Example:
+        >>> common_form([StampForm("%Y-%m-%d"), StampForm("%Y-%m-%d %H:%M")]).date
+        '%Y-%m-%d %H:%M'
+    """
+    known = [one for one in forms if one is not None]
+    if not known or len(known) < len(forms):
+        return None
+    longest = max(known, key=lambda one: len(one.date))
+    return longest if len({one.zone for one in known}) == 1 else longest._replace(zone="+00:00")
 
 
 def date_of(seconds: int) -> datetime:
@@ -83,6 +155,22 @@ def format_date(seconds: int, *, days: bool = False, zoned: bool = False) -> str
     """
     day_or_time = date_of(seconds).strftime("%Y-%m-%d" if days else "%Y-%m-%d %H:%M:%S")
     return day_or_time + ("+00:00" if zoned and not days else "")
+
+
+def _first_day_of(text: str) -> str:
+    """A month or a quarter as its first day; another text as it is."""
+    if _MONTH.fullmatch(text):
+        return f"{text}-01"
+    quarter = _QUARTER.fullmatch(text)
+    return f"{quarter[1]}-{3 * int(quarter[3]) - 2:02d}-01" if quarter else text
+
+
+def _offset(zone: str) -> timedelta:
+    """What a zone as it is written is ahead of UTC."""
+    if zone in ("", "Z", "z"):
+        return timedelta()
+    hours, minutes = int(zone[1:3]), int(zone[3:].lstrip(":") or 0)
+    return (-1 if zone[0] == "-" else 1) * timedelta(hours=hours, minutes=minutes)
 
 
 def dates_in_disguise(stamps: Sequence[int]) -> str | None:

@@ -94,7 +94,7 @@ def test_rows_of_a_step_combine_as_asked(tmp_path: Path, combine, expected) -> N
     grid = first_grid(table, "1h", combine)
     (series,) = to_series(table, grid).values()
     np.testing.assert_array_equal(series.values[:, 0], expected)
-    assert grid.label(0) == "2024-01-01 00:00:00"
+    assert grid.label(0) == "2024-01-01 00:00"
     assert grid.last_stamp(0) == parse_stamp("2024-01-01 00:59:59")[0]
 
 

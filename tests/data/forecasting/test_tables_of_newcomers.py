@@ -96,12 +96,89 @@ def zoned_table(folder: Path) -> Table:
     return read_table(written(folder, text), Columns())
 
 
-def test_stamps_with_a_zone_come_back_in_utc_and_say_so(tmp_path: Path) -> None:
-    grid = first_grid(zoned_table(tmp_path), None)
-    assert [grid.label(step) for step in (0, 2)] == [
-        "2023-12-31 22:00:00+00:00",
-        "2024-01-01 00:00:00+00:00",
-    ]
+FORMS = {
+    "months": ("1949-11 1949-12 1950-01", "1950-02 1950-03", None),
+    "quarters": ("1949-Q3 1949-Q4 1950-Q1", "1950-Q2 1950-Q3", None),
+    "quarters in one": ("1949Q3 1949Q4 1950Q1", "1950Q2 1950Q3", None),
+    "months of quarters": ("1949-07 1949-10 1950-01", "1950-04 1950-07", None),
+    "years": ("1949 1950 1951", "1952 1953", None),
+    "first days of years": ("1951-01-01 1952-01-01 1953-01-01", "1954-01-01 1955-01-01", None),
+    "last days of years": ("1951-12-31 1952-12-31 1953-12-31", "1954-12-31 1955-12-31", None),
+    "last days of months": ("2023-11-30 2023-12-31 2024-01-31", "2024-02-29 2024-03-31", None),
+    "last days of months, asked for": ("2024-01-31 2024-02-29", "2024-03-31 2024-04-30", "1mo"),
+    "last days of quarters": ("2023-06-30 2023-09-30 2023-12-31", "2024-03-31 2024-06-30", None),
+    "a day of months": ("2024-01-15 2024-02-15 2024-03-15", "2024-04-15 2024-05-15", None),
+    "weeks": ("2020-W51 2020-W52 2020-W53", "2021-W01 2021-W02", None),
+    "days of weeks": ("2024-01-02 2024-01-09 2024-01-16", "2024-01-23 2024-01-30", None),
+    "days": ("2024-02-26 2024-02-27 2024-02-28", "2024-02-29 2024-03-01", None),
+    "hours": ("2024-02-28T22 2024-02-28T23 2024-02-29T00", "2024-02-29T01 2024-02-29T02", None),
+    "minutes": ("2024-01-01T23:30 2024-01-01T23:45 2024-01-02T00:00", "2024-01-02T00:15", None),
+    "seconds": ("2024-01-01T00:00:00 2024-01-01T00:00:10", "2024-01-01T00:00:20", None),
+    "without marks": ("20240101T0000 20240101T0100", "20240101T0200", None),
+    "UTC": ("2024-01-01T00:00Z 2024-01-01T01:00Z", "2024-01-01T02:00Z", None),
+    "a zone": ("2024-01-01T23:00+02:00 2024-01-02T00:00+02:00", "2024-01-02T01:00+02:00", None),
+    "a short zone": ("2024-01-01T22:00-0330 2024-01-01T23:00-0330", "2024-01-02T00:00-0330", None),
+    "months of a zone": (
+        "2024-01-01T00:00+02:00 2024-02-01T00:00+02:00 2024-03-01T00:00+02:00",
+        "2024-04-01T00:00+02:00 2024-05-01T00:00+02:00",
+        None,
+    ),
+    "zones before and after clocks are put on": (
+        "2024-03-31T00:00+01:00 2024-03-31T01:00+01:00 2024-03-31T03:00+02:00",
+        "2024-03-31T02:00+00:00",
+        None,
+    ),
+    "days and times": ("2024-01-01 2024-01-01T12:00 2024-01-02", "2024-01-02T12:00", None),
+    "business days": (
+        "2024-01-02 2024-01-03 2024-01-04 2024-01-05 2024-01-08 2024-01-09 2024-01-10 2024-01-11 "
+        "2024-01-12 2024-01-16 2024-01-17 2024-01-18",
+        "2024-01-19 2024-01-22",
+        None,
+    ),
+    "weekends, too": ("2024-01-11 2024-01-12", "2024-01-13 2024-01-14", "1d"),
+    "finer steps than stamps": ("2024-01-01 2024-01-02", "2024-01-02_12:00:00", "12h"),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_steps_to_come_are_written_as_the_table_writes_its_own(tmp_path: Path, name: str) -> None:
+    stamps, expected, frequency = FORMS[name]
+    text = "time,load\n" + "".join(f"{one},1\n" for one in stamps.split())
+    table = read_table(written(tmp_path, text), Columns("time"))
+    grid = first_grid(table, frequency)
+    (series,) = to_series(table, grid).values()
+    found = [grid.label(series.end + step) for step in range(len(expected.split()))]
+    assert found == [one.replace("_", " ") for one in expected.split()]
+    assert [grid.step_of(grid.stamp(step)) for step in range(40)] == list(range(40))
+
+
+def test_business_days_are_equal_steps_and_a_holiday_is_missing(tmp_path: Path) -> None:
+    days = [one for one in map(str, np.arange("2023-12-11", "2024-01-13", dtype="datetime64[D]"))]
+    there = [one for one in days if np.is_busday(one) and one != "2023-12-25"]
+    text = "time,load\n" + "".join(f"{one},{place}\n" for place, one in enumerate(there))
+    table = read_table(written(tmp_path, text), Columns())
+    grid = first_grid(table, None)
+    (series,) = to_series(table, grid).values()
+    assert (grid.season, len(series.values)) == (5, len(there) + 1)
+    assert np.flatnonzero(np.isnan(series.values[:, 0])).tolist() == [10]
+    wave = grid.calendar(range(10))
+    np.testing.assert_allclose(wave[:5, :2], wave[5:, :2], atol=1e-6)
+    further = written(tmp_path, text + "2024-01-13,1\n", "saturday.csv")
+    with pytest.raises(DataError, match="2024-01-13 of the series lies between two steps"):
+        to_series(read_table(further, Columns()), grid)
+
+
+def test_days_that_were_combined_have_no_time_of_day(tmp_path: Path) -> None:
+    text = "time,load\n2024-01-01 07:12,1\n2024-01-01 19:30,2\n2024-01-02 08:00,2\n"
+    table = read_table(written(tmp_path, text), Columns())
+    assert first_grid(table, "1d", "mean").label(2) == "2024-01-03"
+    assert first_grid(table, "6h", "mean").label(2) == "2024-01-01 18:00"
+
+
+def test_an_hour_that_comes_twice_says_what_clocks_have_to_do_with_it(tmp_path: Path) -> None:
+    text = "time,load\n2024-10-27 01:00,1\n2024-10-27 02:00,2\n2024-10-27 02:00,3\n"
+    with pytest.raises(DataError, match=r"row 4.* repeats .* clocks are put back .* zone"):
+        read_table(written(tmp_path, text), Columns())
 
 
 def test_a_later_table_has_stamps_of_the_same_kind(tmp_path: Path) -> None:
