@@ -109,7 +109,7 @@ class _Both(torch.autograd.Function):
                 parts = zip(loops, given, incoming, wanted, strict=True)
                 found = [_differentiated_alone(*each) for each in parts]
             else:
-                found = _differentiated(ctx, given, incoming)
+                found = _differentiated(ctx, given, incoming, wanted)
         pairs = zip((*found[0], *found[1]), (*wanted[0], *wanted[1]), strict=True)
         return (None, *(gradient if want else None for gradient, want in pairs))
 
@@ -133,7 +133,10 @@ def _seen(loops: Sequence[Loop], memories: Sequence[dict[str, Tensor]]) -> list[
 
 
 def _differentiated(
-    ctx: Any, given: Sequence[Sequence[Tensor]], incoming: Sequence[Gradients]
+    ctx: Any,
+    given: Sequence[Sequence[Tensor]],
+    incoming: Sequence[Gradients],
+    wanted: Sequence[Sequence[bool]],
 ) -> list[Gradients]:
     from ostinato.engine.cpu.work import carry_out, carry_out_both
 
@@ -142,8 +145,8 @@ def _differentiated(
     if memories is None or ctx.versions != _seen(loops, memories):
         memories = _run(loops, given)
     works = [
-        None if _nothing(own) else loop.gradient_work(memory, own)
-        for loop, memory, own in zip(loops, memories, incoming, strict=True)
+        None if _nothing(own) else loop.gradient_work(memory, own, into_inputs=into[0])
+        for loop, memory, own, into in zip(loops, memories, incoming, wanted, strict=True)
     ]
     present = [work for work in works if work is not None]
     if len(present) == 2:

@@ -315,8 +315,8 @@ def _differentiated(ctx: Any, gradients: Sequence[Tensor | None]) -> list[Tensor
     memory, ctx.memory = ctx.memory, None
     if memory is None or ctx.versions != loop.seen(memory):
         memory = loop.run(given)
-    found = loop.gradients(memory, gradients)
     wanted = ctx.needs_input_grad[1:]
+    found = loop.gradients(memory, gradients, into_inputs=wanted[0])
     return [gradient if want else None for gradient, want in zip(found, wanted, strict=True)]
 
 

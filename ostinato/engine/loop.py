@@ -152,14 +152,25 @@ class Loop:
         self,
         memory: dict[str, Tensor],
         incoming: Sequence[Tensor | None],
+        *,
+        into_inputs: bool = True,
     ) -> list[Tensor | None]:
-        """The gradients of all that was given, from those of the results. It uses the memory up."""
+        """The gradients of all that was given, from those of the results. It uses the memory up.
+
+        That of the inputs is a product of its own, and means nothing if it is not wanted.
+        """
         from ostinato.engine.cpu.work import carry_out
 
-        carry_out(self.gradient_work(memory, incoming))
+        carry_out(self.gradient_work(memory, incoming, into_inputs=into_inputs))
         return self.found_gradients(memory)
 
-    def gradient_work(self, memory: dict[str, Tensor], incoming: Sequence[Tensor | None]) -> Any:
+    def gradient_work(
+        self,
+        memory: dict[str, Tensor],
+        incoming: Sequence[Tensor | None],
+        *,
+        into_inputs: bool = True,
+    ) -> Any:
         """The loop back through time, to be carried out."""
         layout, count = self.layout, self.count
         like = memory["X"]
@@ -180,6 +191,7 @@ class Loop:
                 f"G{number}": rows(*each)
                 for number, each in enumerate(zip(every, widths, strict=False))
             },
+            into_inputs=into_inputs,
         )
 
     def found_gradients(self, memory: dict[str, Tensor]) -> list[Tensor | None]:

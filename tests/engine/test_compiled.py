@@ -281,3 +281,14 @@ def test_cells_alike_share_their_code_and_others_do_not() -> None:
 
     assert stages(plain) is stages(alike)
     assert stages(plain) is not stages(other)
+
+
+@pytest.mark.parametrize("layer", [ostinato.LSTM(3, 5), ostinato.GRU(3, 5, bidirectional=True)])
+def test_gradients_are_the_same_where_the_inputs_want_none(layer) -> None:
+    inputs, found = torch.randn(4, 6, 3), []
+    for wanted in (True, False):
+        given = inputs.clone().requires_grad_(wanted)
+        outputs, _ = layer(given)
+        found.append(torch.autograd.grad(outputs.square().sum(), list(layer.parameters())))
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one, other)

@@ -29,7 +29,8 @@ from ostinato.engine.trace import TracedStep
 class Gradients(NamedTuple):
     """What a backward pass gives: None where nothing flows.
 
-    `inputs` are rows of the layout; `states` and `initials` (samples, width) in its order.
+    `inputs` are rows of the layout, and partial where they were not wanted; `states` and `initials`
+    (samples, width) in its order.
     """
 
     inputs: Tensor | None
@@ -142,6 +143,8 @@ class CompiledRecurrence:
         output_gradient: Tensor,
         state_gradients: Sequence[Tensor | None],
         given: Mapping[str, Tensor],
+        *,
+        into_inputs: bool,
     ) -> Work:
         """The loop back through time, to be carried out. It uses the memory up.
 
@@ -152,6 +155,7 @@ class CompiledRecurrence:
             state_gradients: of the final state, each (samples, width), in the layout's order; None
                 where nothing comes in.
             given: G0, ...: (rows, width), what comes in for the states after each step.
+            into_inputs: whether the input's gradient is wanted: it takes products after the loop.
         """
         memory |= {"GO": output_gradient, **given}
         for number, gradient in enumerate(state_gradients):
@@ -159,8 +163,8 @@ class CompiledRecurrence:
         if layout.extent.before is None:
             for name in self._read_before():
                 memory[f"before {name}"] = layout.before(memory[name])
-        self._new_gradients(layout, memory)
-        return Work(self._backward_plan(layout.extent), layout, memory)
+        self._new_gradients(layout, memory, into_inputs)
+        return Work(self._backward_plan(layout.extent, into_inputs), layout, memory)
 
     def gradients(self, memory: Memory) -> Gradients:
         """What the loop back through time found."""
@@ -200,10 +204,10 @@ class CompiledRecurrence:
         """The part of memory that holds it."""
         return self.stages.input_gradient or "input gradient"
 
-    def _new_gradients(self, layout: Layout, memory: Memory) -> None:
+    def _new_gradients(self, layout: Layout, memory: Memory, into_inputs: bool) -> None:
         """Where the products after the loop go."""
         like = memory["X"]
-        if self.stages.input_gradient is None and self.stages.input_products:
+        if into_inputs and self.stages.input_gradient is None and self.stages.input_products:
             memory["input gradient"] = torch.empty_like(like)
         for name, terms in self._terms().items():
             shape = self._shapes[name]
@@ -211,13 +215,15 @@ class CompiledRecurrence:
             make = like.new_empty if whole else like.new_zeros
             memory[f"gradient {name}"] = make(shape)
 
-    def _plan_backward(self, extent: Extent) -> Prepared:
+    def _plan_backward(self, extent: Extent, into_inputs: bool) -> Prepared:
         assert self.backward_loop is not None
         room = Room()
         stages, panels = self.backward_loop.packing(self._shapes, room, extent.division.threads)
         walk = Walk(extent.division, extent.first, extent.time)
         stages.append(self.backward_loop.running(walk, panels, room))
-        products = [*self._input_products(extent), *self._weight_products(extent)]
+        products = self._weight_products(extent)
+        if into_inputs:
+            products = [*self._input_products(extent), *products]
         stages += [self._product(product, extent, room) for product in products]
         return self._prepared(stages, extent, room)
 
