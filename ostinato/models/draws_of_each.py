@@ -28,21 +28,12 @@ class DrawsOfEach:
 
     def __call__(self, parameters: Tensor) -> Tensor:
         """Values (batch, targets) of distributions with parameters (batch, targets, parameters)."""
-        groups = len(self.generators)
-        if self.head.distribution == "gaussian":
-            return self._scaled_noise(parameters, groups)
         drawn = []
-        for place, own in enumerate(parameters.chunk(groups)):
+        for place, own in enumerate(parameters.chunk(len(self.generators))):
             self._set_generator(self.generators[place])
             drawn.append(self.head.of(own).sample())
             self.generators[place] = self._generator()
         return torch.cat(drawn)
-
-    def _scaled_noise(self, parameters: Tensor, groups: int) -> Tensor:
-        """What the loop would draw: every group's noise is the same, whatever its parameters."""
-        location, scale = parameters.unbind(-1)
-        noise = torch.randn_like(location[: len(location) // groups])
-        return location + scale * noise.repeat(groups, 1)
 
     def _generator(self) -> Tensor:
         if self.device.type == "cuda":

@@ -10,11 +10,10 @@ from ostinato.errors import SettingsError, ShapeError
 from ostinato.layers import RecurrentLayer
 from ostinato.models.draws_of_each import DrawsOfEach
 from ostinato.models.input_decay import InputDecay
+from ostinato.models.path_cell import PathCell, can_be_one_cell, path_of_noise
 from ostinato.models.predictive import PredictiveHead
+from ostinato.models.read_values import NEVER_SEEN, ReadValues, rise_between
 from ostinato.state import select
-
-NEVER_SEEN = 1000.0
-"""Steps since a value was seen that never was; no larger number is told to the net."""
 
 
 class ForecastState(NamedTuple):
@@ -95,6 +94,8 @@ class AutoregressiveForecaster(nn.Module):
         self.normalisation = normalisation
         self.decay = InputDecay(targets) if decay else None
         self.head = PredictiveHead(layer.output_size, targets, distribution)
+        cell = PathCell(layer, self.head, self.decay, covariates, rises=normalisation == "last")
+        self._one_cell = (cell,)  # no part of the state dict
 
     def initial_state(self, batch_size: int) -> ForecastState:
         """Nothing was ever seen."""
@@ -128,6 +129,18 @@ class AutoregressiveForecaster(nn.Module):
         Raises:
             ShapeError: the shapes do not fit each other or the model.
         """
+        parameters, _, after = self.read_through(values, seen, covariates, state, 0)
+        return parameters, after
+
+    def read_through(
+        self,
+        values: Tensor,
+        seen: Tensor,
+        covariates: Tensor,
+        state: ForecastState | None,
+        stop: int,
+    ) -> tuple[Tensor, ForecastState, ForecastState]:
+        """As `forward`, and also the state after the first `stop` steps, before that after all."""
         self._check(values, seen, covariates)
         state = self.initial_state(values.shape[0]) if state is None else state
         values = torch.where(seen, values, 0.0)
@@ -135,18 +148,24 @@ class AutoregressiveForecaster(nn.Module):
         past = torch.cat([state.recent, values], 1)
         past_seen = torch.cat([state.recent_seen, seen.to(values.dtype)], 1)
         time = values.shape[1]
-        rise = torch.cat([state.rise.unsqueeze(1), self._rise(last[:, :-1], last[:, 1:], age)], 1)
-        inputs = self._features(
-            _Read(last[:, :-1], age[:, :-1], rise[:, :-1], past[:, :time], past_seen[:, :time]),
-            covariates,
+        added = rise_between(self.head, last[:, :-1], last[:, 1:], age[:, :-1])
+        rise = torch.cat([state.rise.unsqueeze(1), added], 1)
+        read = ReadValues(
+            last[:, :-1], age[:, :-1], rise[:, :-1], past[:, :time], past_seen[:, :time]
         )
-        outputs, layer = self.layer(inputs, state.layer)
-        after = ForecastState(
-            layer, last[:, -1], age[:, -1], rise[:, -1], past[:, time:], past_seen[:, time:]
-        )
-        believed = self._believed(last[:, :-1], age[:, :-1])
-        lag = torch.where(past_seen[:, :time] > 0, past[:, :time], believed)
-        return self.head(outputs, believed, lag), after
+
+        def after(step: int, layer: Any) -> ForecastState:
+            recent = slice(step, step + self.season)
+            own = (last[:, step], age[:, step], rise[:, step], past[:, recent])
+            return ForecastState(layer, *own, past_seen[:, recent])
+
+        features, between, outputs = self._features(read, covariates), state.layer, []
+        if stop:
+            first, between = self.layer(features[:, :stop], between)
+            outputs.append(first)
+        rest, final = self.layer(features[:, stop:], between)
+        whole = torch.cat([*outputs, rest], 1) if stop else rest
+        return self._expected(whole, read), after(stop, between), after(time, final)
 
     def loss(self, parameters: Tensor, values: Tensor, seen: Tensor) -> Tensor:
         """Minus the log-density of each value seen, in nats: (batch, time, targets); else 0."""
@@ -159,6 +178,7 @@ class AutoregressiveForecaster(nn.Module):
         """The state after more rows; see `forward`."""
         return self(values, seen, covariates, state)[1]
 
+    @torch.no_grad()
     def paths(
         self, state: ForecastState, ahead: Tensor, samples: int, *, seed: int | None = None
     ) -> Tensor:
@@ -171,95 +191,97 @@ class AutoregressiveForecaster(nn.Module):
             seed: of the paths of each state, which are then those it would have by itself. None:
                 all come from torch's own generator, one after the other.
         """
-        rows = torch.arange(len(ahead), device=ahead.device).repeat_interleave(samples)
-        draw = None if seed is None else DrawsOfEach(self.head, len(ahead), seed, ahead.device)
-        return self.sample(select(state, rows), ahead[rows], draw).unflatten(0, (-1, samples))
+        groups = len(ahead)
+        rows = torch.arange(groups, device=ahead.device).repeat_interleave(samples)
+        many, every = select(state, rows), ahead[rows]
+        if seed is None:
+            found = self.sample(many, every)
+        elif self.head.counts:
+            draw = DrawsOfEach(self.head, groups, seed, ahead.device)
+            found = self._path_by_steps(many, every, draw)
+        else:
+            torch.manual_seed(seed)
+            # The noise of all is the same, whatever it is added to.
+            noise = self.head.noise(samples, ahead.shape[1])
+            found = self._path(many, every, noise.repeat(groups, 1, 1))
+        return found.unflatten(0, (-1, samples))
 
     @torch.no_grad()
-    def sample(
-        self,
-        state: ForecastState,
-        covariates: Tensor,
-        draw: Callable[[Tensor], Tensor] | None = None,
-    ) -> Tensor:
-        """A path of each sample of the batch from its state on.
+    def sample(self, state: ForecastState, covariates: Tensor) -> Tensor:
+        """A path of each sample of the batch from its state on, with torch's own generator.
 
         Args:
             state: after the last step read.
             covariates: (batch, horizon, covariates) of the steps to come.
-            draw: values (batch, targets) from parameters (batch, targets, parameters). None: with
-                torch's own generator.
 
         Returns:
             (batch, horizon, targets).
         """
-        stepper = self.layer.stepper(covariates.shape[0])
-        stepper.state = state.layer
-        return self._path(stepper, draw or self._drawn, state, covariates)
+        if self.head.counts:
+            return self._path_by_steps(state, covariates, lambda one: self.head.of(one).sample())
+        return self.rollout(state, covariates)
 
     def rollout(self, state: ForecastState, covariates: Tensor) -> Tensor:
-        """As `sample`, with a gradient through all that was drawn: location plus scale times noise.
+        """As `sample`, with a gradient through all that was drawn: it is made of noise.
 
         Raises:
             SettingsError: counts are drawn, through which no gradient flows.
         """
         if self.head.counts:
             raise SettingsError("no gradient flows through counts that were drawn")
-        layer = state.layer
+        return self._path(state, covariates, self.head.noise(*covariates.shape[:2]))
 
-        def step(inputs: Tensor) -> Tensor:
-            nonlocal layer
-            output, layer = self.layer.step(inputs, layer)
-            return output
+    def _path(self, state: ForecastState, covariates: Tensor, noise: Tensor) -> Tensor:
+        if can_be_one_cell(self.layer):
+            return path_of_noise(*self._one_cell, self.layer, state, covariates, noise)
+        each = iter(noise.unbind(1))
 
         def draw(parameters: Tensor) -> Tensor:
-            return self.head.of(parameters).rsample()
+            return self.head.value(parameters.unbind(-1), next(each).split(self.targets, -1))
 
-        return self._path(step, draw, state, covariates)
+        return self._path_by_steps(state, covariates, draw)
 
-    def _drawn(self, parameters: Tensor) -> Tensor:
-        return self.head.of(parameters).sample()
-
-    def _path(
-        self,
-        step_of_layer: Callable[[Tensor], Tensor],
-        draw: Callable[[Tensor], Tensor],
-        state: ForecastState,
-        covariates: Tensor,
+    def _path_by_steps(
+        self, state: ForecastState, covariates: Tensor, draw: Callable[[Tensor], Tensor]
     ) -> Tensor:
+        """A path of values that `draw` makes of parameters (batch, targets, parameters)."""
+        step_of_layer = self._steps_from(state.layer, len(covariates))
         last, age, rise = state.last, state.age, state.rise
         # Rings: what was read a season ago is replaced.
         recent, recent_seen = list(state.recent.unbind(1)), list(state.recent_seen.unbind(1))
         path = []
         for step in range(covariates.shape[1]):
             place = step % self.season
-            before = _Read(last, age, rise, recent[place], recent_seen[place])
-            inputs = self._features(before, covariates[:, step])
-            believed = self._believed(last, age)
-            lag = torch.where(before.lag_seen > 0, before.lag, believed)
-            last = draw(self.head(step_of_layer(inputs), believed, lag))
-            rise = self._rise(before.last, last, age)
+            before = ReadValues(last, age, rise, recent[place], recent_seen[place])
+            outputs = step_of_layer(self._features(before, covariates[:, step]))
+            last = draw(self._expected(outputs, before))
+            rise = rise_between(self.head, before.last, last, age)
             age = torch.zeros_like(age)
             recent[place], recent_seen[place] = last, torch.ones_like(last)
             path.append(last)
         return torch.stack(path, 1)
 
-    def _rise(self, before: Tensor, after: Tensor, age: Tensor) -> Tensor:
-        """What a step added to the last value seen; the first one seen is no rise from 0."""
-        known = age[:, : before.shape[1]] < NEVER_SEEN
-        return torch.where(known, self.head.level(after) - self.head.level(before), 0.0)
+    def _steps_from(self, state: Any, batch_size: int) -> Callable[[Tensor], Tensor]:
+        """The layer step by step from a state on."""
+        if not torch.is_grad_enabled():
+            stepper = self.layer.stepper(batch_size)
+            stepper.state = state
+            return stepper
 
-    def _believed(self, last: Tensor, age: Tensor) -> Tensor:
-        return last if self.decay is None else self.decay(last, age)
+        def step(inputs: Tensor) -> Tensor:
+            nonlocal state
+            output, state = self.layer.step(inputs, state)
+            return output
 
-    def _features(self, read: "_Read", covariates: Tensor) -> Tensor:
-        last = self.head.level(self._believed(read.last, read.age))
-        lag = self.head.level(read.lag)
-        if self.normalisation == "last":
-            lag = torch.where(read.lag_seen > 0, lag - last, 0.0)
-            last = read.rise
-        ages = [] if self.decay is None else [read.age]
-        return torch.cat([last, read.age.log1p(), lag, read.lag_seen, covariates, *ages], -1)
+        return step
+
+    def _features(self, read: ReadValues, covariates: Tensor) -> Tensor:
+        return read.features(self.head, self.decay, covariates, rises=self.normalisation == "last")
+
+    def _expected(self, outputs: Tensor, read: ReadValues) -> Tensor:
+        """Parameters of the distribution of each value."""
+        believed = read.believed(self.decay)
+        return self.head(outputs, believed, read.lag_or(believed))
 
     def _check(self, values: Tensor, seen: Tensor, covariates: Tensor) -> None:
         fits = (
@@ -282,16 +304,6 @@ def input_size_for(targets: int, covariates: int, *, decay: bool = False) -> int
     With decay the age of each target once more.
     """
     return 4 * targets + covariates + (targets if decay else 0)
-
-
-class _Read(NamedTuple):
-    """What is known before a step, (batch, targets) or (batch, time, targets) each."""
-
-    last: Tensor
-    age: Tensor
-    rise: Tensor
-    lag: Tensor
-    lag_seen: Tensor
 
 
 def _last_seen(values: Tensor, seen: Tensor, state: ForecastState) -> tuple[Tensor, Tensor]:

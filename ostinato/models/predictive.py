@@ -1,5 +1,8 @@
 """Predictive distributions of one value: their parameters, log-likelihood and draws."""
 
+import math
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,6 +12,7 @@ from ostinato.errors import SettingsError
 
 PREDICTIVE = {"gaussian": 2, "student-t": 3, "negative-binomial": 2}
 """Parameters of each distribution; the share comes to them."""
+_NOISE_PARTS = {"gaussian": 1, "student-t": 2, "negative-binomial": 0}
 _LEAST_SCALE = 1e-3
 _LARGEST_LOG_MEAN = 20.0
 """A path that feeds on itself must not run away to infinity."""
@@ -67,13 +71,52 @@ class PredictiveHead(nn.Module):
             (..., targets, parameters).
         """
         raw = self.linear(features).unflatten(-1, (self.targets, -1)).to(last.dtype)
-        share = torch.sigmoid(raw[..., 0])
-        location = torch.lerp(self.level(last), self.level(lag), share) + raw[..., 1]
+        return torch.stack(self.parameters_of(raw.unbind(-1), last, lag), -1)
+
+    def parameters_of(self, raw: Sequence[Tensor], last: Tensor, lag: Tensor) -> list[Tensor]:
+        """The same from W h + b, one of (..., targets) for each row; a parameter each."""
+        share, push, spread, *rest = raw
+        location = torch.lerp(self.level(last), self.level(lag), torch.sigmoid(share)) + push
         if self.counts:
             location = location.clamp(max=_LARGEST_LOG_MEAN).exp()
-        scale = F.softplus(raw[..., 2]) + _LEAST_SCALE
-        rest = [2 + F.softplus(raw[..., 3])] if self.distribution == "student-t" else []
-        return torch.stack([location, scale, *rest], -1)
+        return [location, F.softplus(spread) + _LEAST_SCALE, *(2 + F.softplus(one) for one in rest)]
+
+    @property
+    def noise_parts(self) -> int:
+        """Numbers of noise that a value is made of; 0 for counts, which are drawn otherwise."""
+        return _NOISE_PARTS[self.distribution]
+
+    def noise(self, batch_size: int, steps: int) -> Tensor:
+        """Noise for `value`, from torch's own generator: (batch, time, noise_parts * targets)."""
+        like = self.linear.weight
+        drawn = []
+        for _ in range(steps):  # so that the first steps do not depend on how many there are
+            normal = torch.randn(batch_size, self.targets, dtype=like.dtype, device=like.device)
+            if self.distribution == "student-t":
+                angle = torch.rand_like(normal) * (2 * math.pi)
+                normal = torch.cat([angle.cos(), torch.empty_like(normal).exponential_()], -1)
+            drawn.append(normal)
+        return torch.stack(drawn, 1)
+
+    def value(self, parameters: Sequence[Tensor], noise: Sequence[Tensor]) -> Tensor:
+        """The value (..., targets) that noise becomes; a gradient flows through it.
+
+            location + scale n                                              (gaussian)
+            location + scale c sqrt(freedom (exp(2 e / freedom) - 1))       (student-t)
+
+        Args:
+            parameters: as `parameters_of` gives them.
+            noise: n of a standard normal distribution; or c, the cosine of a uniform angle, and e
+                of an exponential one.
+
+        Source: Bailey 1994, the polar method for Student's t.
+        """
+        location, scale, *freedom = parameters
+        if self.distribution == "gaussian":
+            return location + scale * noise[0]
+        cosine, exponential = noise
+        length = (freedom[0] * torch.expm1(2 * exponential / freedom[0])).sqrt()
+        return location + scale * cosine * length
 
     def of(self, parameters: Tensor) -> Distribution:
         """The distribution with parameters (..., targets, parameters)."""

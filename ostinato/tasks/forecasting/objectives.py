@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from ostinato.data.forecasting.horizon_windows import HorizonWindow
 from ostinato.data.forecasting.windows import ForecastWindow
-from ostinato.models.forecaster import NEVER_SEEN, AutoregressiveForecaster, ForecastState
+from ostinato.models.forecaster import AutoregressiveForecaster, ForecastState
+from ostinato.models.read_values import NEVER_SEEN
 from ostinato.models.windowed_forecaster import WindowedForecaster
 from ostinato.state import NoState, detach, select
 from ostinato.training import WindowLoss
@@ -48,12 +49,9 @@ class StepObjective(nn.Module):
         time = window.inputs.shape[1]
         drawn = 0 if self.model.head.counts else min(self.horizon, time // 2)
         read = (window.inputs, window.seen, window.covariates)
-        parameters, between = self.model(*(part[:, : time - drawn] for part in read), carried)
-        state = between
+        parameters, between, state = self.model.read_through(*read, carried, time - drawn)
         pushes = parameters.new_zeros(())
         if drawn:
-            rest, state = self.model(*(part[:, time - drawn :] for part in read), between)
-            parameters = torch.cat([parameters, rest], 1)
             pushes = self._error_of_paths(between, *(part[:, time - drawn :] for part in read))
         losses = self.model.loss(parameters, window.inputs, window.seen)
         # The loss that is told stays one in nats.
