@@ -28,6 +28,7 @@ from ostinato.tasks.settings import CheckedModel
 if TYPE_CHECKING:
     from ostinato.tasks.forecasting.series_forecast import SeriesForecast
     from ostinato.tasks.forecasting.task import ForecastingRun
+    from ostinato.training import Observer
 
 RowsFile = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
 _Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
@@ -56,10 +57,11 @@ class ForecastOutput(CheckedModel):
     output: Path | None = Field(
         None, description="CSV file to write the forecast to. None: standard output."
     )
-    conformal: _Flag = Field(
+    uncalibrated: _Flag = Field(
         False,
-        description="Shift the quantiles by what they were off by on the validation part; the "
-        "first time this is computed, then kept with the run.",
+        description="Leave the quantiles as the net has them. Else they are shifted by what they "
+        "were off by on the validation part, where that has values enough; the first time this "
+        "is computed, then kept with the run.",
     )
     seed: int = Field(0, ge=0, description="The same seed draws the same paths.")
     cell: str | None = Field(
@@ -108,8 +110,8 @@ class BacktestArguments(CheckedModel):
     windows: int = Field(
         _WINDOWS, gt=0, description="Forecasts of each series, spread over its test part."
     )
-    conformal: _Flag = Field(
-        False, description="Tell the coverage of calibrated quantiles beside that of the others."
+    uncalibrated: _Flag = Field(
+        False, description="Judge the quantiles as the net has them; see forecast."
     )
     every_window: _Flag = Field(
         False,
@@ -177,8 +179,6 @@ def append(arguments: list[str]) -> None:
     )
     _refuse_figure(options.figure)
     run = _load(options)
-    if options.conformal:
-        run.shifts()  # where they cannot be had, nothing has been read yet
     if options.scores is None:
         found = run.append(options.rows, seed=options.seed)
     else:
@@ -200,7 +200,7 @@ def backtest(arguments: list[str]) -> None:
     _refuse_figure(options.figure)
     if options.every_window:
         drawn = options.figure is not None or options.figures is not None
-        if drawn or options.conformal or options.windows != _WINDOWS:
+        if drawn or options.uncalibrated or options.windows != _WINDOWS:
             raise SettingsError(
                 "--every-window takes all windows, draws none of them and calibrates nothing"
             )
@@ -241,7 +241,7 @@ def _judge(options: BacktestArguments) -> None:
         run = _load(options)
         figures = run.backtest(
             windows=options.windows,
-            conformal=options.conformal,
+            calibrated=not options.uncalibrated and _can_calibrate(run, observer),
             figure=options.figure,
             figures=options.figures,
             observer=observer,
@@ -278,7 +278,7 @@ def _load(options: ForecastArguments | AppendArguments | BacktestArguments) -> "
 
 
 def _tell(run: "ForecastingRun", found: "list[SeriesForecast]", options: ForecastOutput) -> None:
-    if options.conformal:
+    if not options.uncalibrated and _can_calibrate(run):
         found = run.calibrated(found)
     if options.output is None:
         write_forecasts(run.settings.quantiles, found, sys.stdout)
@@ -288,6 +288,14 @@ def _tell(run: "ForecastingRun", found: "list[SeriesForecast]", options: Forecas
     if options.figure is not None:
         run.draw(found, options.figure)
         print(f"picture: {options.figure}", file=sys.stderr)
+
+
+def _can_calibrate(run: "ForecastingRun", observer: "Observer | None" = None) -> bool:
+    """Whether there is what calibrates the quantiles; else it is told what there is not."""
+    obstacle = run.calibration(observer=observer).obstacle
+    if obstacle is not None:
+        print(f"the quantiles are not calibrated: {obstacle}", file=sys.stderr)
+    return obstacle is None
 
 
 def _describe_best(best: dict[str, float]) -> str:

@@ -45,9 +45,9 @@ def print_figures(figures: dict[str, Any], levels: tuple[float, ...]) -> None:
     if "conformal" in figures:
         own = figures["conformal"]
         print(
-            f"calibrated on the validation part: coverage {own['coverage_before']:.1%} before, "
-            f"{own['coverage']:.1%} after; mean width {own['width_before']:.3f} before, "
-            f"{own['width']:.3f} after"
+            f"this run's are calibrated on the validation part: coverage "
+            f"{own['coverage_before']:.1%} before, {own['coverage']:.1%} after; mean width "
+            f"{own['width_before']:.3f} before, {own['width']:.3f} after"
         )
 
 

@@ -153,8 +153,8 @@ def test_calibrated_quantiles_are_those_of_the_run_shifted_and_the_mean_stays(
     validated: Path, capsys
 ) -> None:
     names = ("mean", "q0.1", "q0.5", "q0.9")
-    plain = columns_of(printed(capsys, "forecast", str(validated)), *names)
-    calibrated = columns_of(printed(capsys, "forecast", str(validated), "--conformal"), *names)
+    plain = columns_of(printed(capsys, "forecast", str(validated), "--uncalibrated"), *names)
+    calibrated = columns_of(printed(capsys, "forecast", str(validated)), *names)
     run = load_forecaster(validated, device="cpu")
     shifts = run.shifts()[""] * run.facts.scalings[""].scale
     assert calibrated[0] == plain[0]
@@ -173,20 +173,24 @@ def test_appended_rows_are_forecast_with_calibrated_quantiles_too(
     run, new = shutil.copytree(validated, tmp_path / "own"), tmp_path / "new.csv"
     (run / "conformal.json").unlink(missing_ok=True)
     new.write_text(HEADER + rows(80, 82))
-    appended = printed(capsys, "append", str(run), str(new), "--conformal")
+    appended = printed(capsys, "append", str(run), str(new))
     assert (run / "conformal.json").is_file()
-    assert appended == printed(capsys, "forecast", str(run), "--conformal")
-    assert appended != printed(capsys, "forecast", str(run))
+    assert appended == printed(capsys, "forecast", str(run))
+    assert appended != printed(capsys, "forecast", str(run), "--uncalibrated")
 
 
-def test_rows_are_not_read_where_their_forecast_cannot_be_calibrated(
-    trained: Path, tmp_path: Path, capsys
+def test_where_there_is_too_little_to_calibrate_on_it_is_said_and_the_quantiles_stay(
+    trained: Path, capsys
 ) -> None:
-    folder, new = shutil.copytree(trained, tmp_path / "own"), tmp_path / "new.csv"
-    new.write_text(HEADER + rows(80, 82))
-    assert main(["append", str(folder), str(new), "--conformal"]) == 2
-    assert "needs 9 values of the validation part" in capsys.readouterr().err
-    assert printed(capsys, "append", str(folder), str(new)).count("\n") == 1 + 3 * 2
+    assert main(["forecast", str(trained), "--uncalibrated"]) == 0
+    plain = capsys.readouterr()
+    assert plain.err == ""
+    for _ in range(2):  # computed, then read from the run's folder
+        assert main(["forecast", str(trained)]) == 0
+        told = capsys.readouterr()
+        assert told.out == plain.out
+        assert "are not calibrated" in told.err
+        assert "needs 9 values of the validation part" in told.err
 
 
 def test_a_forecast_goes_to_a_file_whose_folder_is_made(

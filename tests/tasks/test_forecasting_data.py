@@ -125,14 +125,16 @@ def test_a_planted_anomaly_is_the_strangest_of_the_new_values(
 def test_calibrated_quantiles_are_kept_with_the_run_and_told_by_the_backtest(
     run: ForecastingRun, shops: Path, tmp_path: Path
 ) -> None:
-    figures = run.backtest(windows=6, conformal=True, figures=tmp_path / "figures")
+    figures = run.backtest(windows=6, calibrated=True, figures=tmp_path / "figures")
     assert figures["conformal"].keys() == {
         "coverage_before",
         "coverage",
         "width_before",
         "width",
     }
-    assert figures["conformal"]["coverage_before"] == pytest.approx(figures["coverage"])
+    assert figures["conformal"]["coverage"] == figures["coverage"]
+    plain = run.backtest(windows=6)
+    assert figures["conformal"]["coverage_before"] == pytest.approx(plain["coverage"])
     assert (run.folder / "conformal.json").is_file()
     assert {one.name for one in (tmp_path / "figures").iterdir()} == {
         "forecast.png",

@@ -61,7 +61,7 @@ def of_run(folder: Path, options: dict[str, Any], patch: pytest.MonkeyPatch) -> 
     return {
         "weights": {name: one.clone() for name, one in run.network.state_dict().items()},
         "paths": forecast.paths,
-        "backtest": run.backtest(windows=5, conformal=True, figures=folder / "figures"),
+        "backtest": run.backtest(windows=5, calibrated=True, figures=folder / "figures"),
         "every window": run.judge_every_window(),
     }
 

@@ -16,7 +16,7 @@ step of a recurrent forecast, Stankeviciute 2021, there with one width for both 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,27 +35,53 @@ def learn_shifts(errors: Mapping[str, Values], levels: Sequence[float]) -> dict[
         levels: of the quantiles.
 
     Raises:
-        DataError: too few values at some step, even of all series together.
+        DataError: there is a `shortage`.
     """
-    needed = max(math.ceil(1 / min(level, 1 - level) - 1e-9) - 1 for level in levels)
-    pooled: Values | None = None
-    found = {}
-    for name, own in errors.items():
-        if _fewest(own) >= needed:
-            found[name] = _shifts(own, levels)
-            continue
-        if pooled is None:
-            together = np.concatenate(list(errors.values()))
-            if _fewest(together) < needed:
-                raise DataError(
-                    f"conformal calibration to the quantiles {' '.join(map(str, levels))} needs "
-                    f"{needed} values of the validation part at every step of the horizon, and "
-                    f"at one there are {_fewest(together)}: train with a higher "
-                    "--validation-fraction, or with quantiles nearer to 0.5"
-                )
-            pooled = _shifts(together, levels)
-        found[name] = pooled
-    return found
+    problem = shortage((_known(own) for own in errors.values()), levels)
+    if problem is not None:
+        raise DataError(problem)
+    alone = {name: _known(own).min() >= values_needed(levels) for name, own in errors.items()}
+    pooled = None
+    if not all(alone.values()):
+        pooled = _shifts(np.concatenate(list(errors.values())), levels)
+    return {
+        name: _shifts(own, levels) if pooled is None or alone[name] else pooled
+        for name, own in errors.items()
+    }
+
+
+def only_wider(shifts: Values, levels: Sequence[float]) -> Values:
+    """Of shifts (levels, ...) those away from the middle; all others, and the middle's, are 0.
+
+    The promise above holds on: no quantile is nearer to the middle than its shift would have it. A
+    few seasons in which a forecaster was too careful, or erred to one side, say little of later
+    ones, and an interval that is too wide does less harm than one that is too narrow.
+    """
+    level = np.array(levels).reshape(-1, *[1] * (shifts.ndim - 1))
+    outward = np.where(level > 0.5, np.maximum(shifts, 0), np.minimum(shifts, 0))
+    return np.where(level == 0.5, 0.0, outward)
+
+
+def values_needed(levels: Sequence[float]) -> int:
+    """How many values each step must have, for the outer quantiles to lie among them."""
+    return max(math.ceil(1 / min(level, 1 - level) - 1e-9) - 1 for level in levels)
+
+
+def shortage(known: Iterable[NDArray[np.int64]], levels: Sequence[float]) -> str | None:
+    """Why there are too few values, even of all series together; None where there are enough.
+
+    Args:
+        known: of each series, values at each step and target (horizon, targets).
+        levels: of the quantiles.
+    """
+    fewest, needed = int(sum(known).min()), values_needed(levels)  # pyright: ignore
+    if fewest >= needed:
+        return None
+    return (
+        f"conformal calibration to the quantiles {' '.join(map(str, levels))} needs {needed} "
+        "values of the validation part at every step of the horizon, and at one there are "
+        f"{fewest}: train with a higher --validation-fraction, or with quantiles nearer to 0.5"
+    )
 
 
 def shifted(quantiles: Values, shifts: Values) -> Values:
@@ -63,9 +89,9 @@ def shifted(quantiles: Values, shifts: Values) -> Values:
     return np.sort(quantiles + shifts, axis=0)
 
 
-def _fewest(errors: Values) -> int:
-    """Values at the step and target that has the fewest."""
-    return int((~np.isnan(errors[:, 0])).sum(0).min()) if len(errors) else 0
+def _known(errors: Values) -> NDArray[np.int64]:
+    """Values at each step and target: (horizon, targets)."""
+    return (~np.isnan(errors[:, 0])).sum(0)
 
 
 def _shifts(errors: Values, levels: Sequence[float]) -> Values:

@@ -2,25 +2,37 @@
 
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ostinato.checkpoint import write_text
-from ostinato.data.forecasting.conformal import learn_shifts
+from ostinato.data.forecasting.conformal import learn_shifts, only_wider, shortage, values_needed
 from ostinato.data.forecasting.long_rows import LongRows
 from ostinato.data.forecasting.splits import Parts
-from ostinato.errors import CheckpointError, DataError
+from ostinato.errors import CheckpointError
 from ostinato.tasks.forecasting.data import ForecastData
 from ostinato.tasks.forecasting.evaluation import Told, forecasts_from
 from ostinato.tasks.forecasting.reading import Forecaster
 from ostinato.tasks.forecasting.settings import ForecastingSettings
 
 KEPT = "conformal.json"
-_MOST_FORECASTS = 200
-"""Of each series; their places are spread evenly."""
+_MOST_FORECASTS, _MOST_IN_ALL = 200, 4000
+"""Of each series, their places spread evenly, and of all; yet enough of each for the quantiles."""
 
 Shifts = dict[str, NDArray[np.float64]]
+
+
+class Calibration(NamedTuple):
+    """What calibrates a run's quantiles, or why nothing does.
+
+    `shifts`: of every quantile, by series (levels, horizon, targets), standardised; away from the
+    middle only.
+    """
+
+    shifts: Shifts | None
+    obstacle: str | None
 
 
 def calibrate(
@@ -30,8 +42,8 @@ def calibrate(
     *,
     seed: int = 0,
     told: Told | None = None,
-) -> Shifts:
-    """The shifts of every quantile: by series (levels, horizon, targets), standardised.
+) -> Calibration:
+    """Learn what the quantiles are off by.
 
     Forecasts begin so that every step of the horizon comes to lie on every row of the validation
     part once, if there are no more rows than forecasts; only rows of that part are compared.
@@ -42,47 +54,65 @@ def calibrate(
         settings: of the run.
         seed: where the paths come from.
         told: called with the forecasts done and those in all.
-
-    Raises:
-        DataError: the validation part is too short, or the model forecasts points.
     """
-    origins = {name: _origins(data, name, settings.horizon) for name in data.series}
+    if settings.windowed and settings.loss != "quantile":
+        return Calibration(None, "a model that forecasts points has no quantiles")
+    levels, horizon = settings.quantiles, settings.horizon
+    prepared = data.prepared(settings)
+    most = max(_MOST_IN_ALL // len(prepared), values_needed(levels) + horizon)
+    origins = {name: _origins(data, name, horizon, most) for name in prepared}
+    truths = {
+        name: _truths(one.known_values, data.parts[name], origins[name], horizon)
+        for name, one in prepared.items()
+    }
+    obstacle = shortage(((~np.isnan(own)).sum(0) for own in truths.values()), levels)
+    if obstacle is not None:
+        return Calibration(None, obstacle)
     total, done, errors = sum(map(len, origins.values())), 0, {}
-    for name, one in data.prepared(settings).items():
-        part, rows, whole = data.parts[name], origins[name], one.known_values
+    for name, one in prepared.items():
+        rows, truth = origins[name], truths[name]
         if len(rows) == 0:
-            shape = (0, len(settings.quantiles), settings.horizon, whole.shape[1])
-            errors[name] = np.zeros(shape)
+            errors[name] = np.zeros((0, len(levels), *truth.shape[1:]))
             continue
-        truth = np.stack([_within(whole, part, row, settings.horizon) for row in rows.tolist()])
         paths = forecasts_from(model, one, rows, settings, seed)
-        if paths.shape[1] == 1:
-            raise DataError("a model that forecasts points has no quantiles to calibrate")
-        quantiles = np.quantile(paths, settings.quantiles, axis=1).swapaxes(0, 1)
+        quantiles = np.quantile(paths, levels, axis=1).swapaxes(0, 1)
         errors[name] = np.expand_dims(truth, 1) - quantiles
         done += len(rows)
         if told is not None:
             told(done, total)
-    return learn_shifts(errors, settings.quantiles)
+    shifts = learn_shifts(errors, levels)
+    return Calibration({name: only_wider(own, levels) for name, own in shifts.items()}, None)
 
 
-def save_shifts(folder: Path, shifts: Shifts, weights: str) -> None:
-    """Keep them in the folder of a run; `weights` names the checkpoint that they are of."""
-    content = {"weights": weights, "shifts": {name: one.tolist() for name, one in shifts.items()}}
+def save_calibration(folder: Path, found: Calibration, weights: str) -> None:
+    """Keep it in the folder of a run; `weights` names the checkpoint that it is of."""
+    shifts = found.shifts and {name: one.tolist() for name, one in found.shifts.items()}
+    content = {"weights": weights, "shifts": shifts, "obstacle": found.obstacle}
     write_text(folder / KEPT, json.dumps(content))
 
 
-def load_shifts(folder: Path, weights: str) -> Shifts | None:
-    """What `save_shifts` kept; None where nothing is, or the run has other weights by now."""
+def load_calibration(folder: Path, weights: str) -> Calibration | None:
+    """What was kept; None where nothing is, or the run has other weights by now."""
     if not (folder / KEPT).is_file():
         return None
     try:
         content = json.loads((folder / KEPT).read_text(encoding="utf-8"))
         if content["weights"] != weights:
             return None
-        return {name: np.array(one) for name, one in content["shifts"].items()}
+        shifts = content["shifts"]
+        kept = shifts and {name: np.array(one) for name, one in shifts.items()}
+        return Calibration(kept, content.get("obstacle"))
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise CheckpointError(f"{folder / KEPT} is damaged: {problem}; delete it") from problem
+
+
+def _truths(
+    whole: LongRows, part: Parts, rows: NDArray[np.int64], horizon: int
+) -> NDArray[np.float64]:
+    """What came from each row on: (rows, horizon, targets)."""
+    shape = (0, horizon, whole.shape[1])
+    found = [_within(whole, part, row, horizon)[None] for row in rows.tolist()]
+    return np.concatenate([np.zeros(shape), *found])
 
 
 def _within(whole: LongRows, part: Parts, row: int, horizon: int) -> NDArray[np.float64]:
@@ -94,7 +124,7 @@ def _within(whole: LongRows, part: Parts, row: int, horizon: int) -> NDArray[np.
     return truth
 
 
-def _origins(data: ForecastData, name: str, horizon: int) -> NDArray[np.int64]:
+def _origins(data: ForecastData, name: str, horizon: int, most: int) -> NDArray[np.int64]:
     """Rows to forecast from: each whose horizon has a row of the validation part."""
     part = data.parts[name]
     first = max(1, part.train_end - horizon + 1)
@@ -102,5 +132,5 @@ def _origins(data: ForecastData, name: str, horizon: int) -> NDArray[np.int64]:
     last = min(part.validation_end - 1, len(data.series[name].values) - horizon)
     if part.validation_end == part.train_end or last < first:
         return np.zeros(0, dtype=np.int64)
-    count = min(_MOST_FORECASTS, last - first + 1)
+    count = min(_MOST_FORECASTS, most, last - first + 1)
     return np.unique(np.linspace(first, last, count).round().astype(np.int64))

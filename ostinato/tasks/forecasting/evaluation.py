@@ -202,4 +202,7 @@ class _Judges:
         """The run's own by their names, each baseline's under its name; None where missing."""
         found: dict[str, Any] = {label: judge.figures() for label, judge in self.overall.items()}
         own = {**found.pop(""), **found, **dict.fromkeys(self.missing)}
-        return own if self.intervals is None else {**own, "conformal": self.intervals.figures()}
+        if self.intervals is None:
+            return own
+        intervals = self.intervals.figures()
+        return {**own, "coverage": intervals["coverage"], "conformal": intervals}

@@ -11,7 +11,13 @@ from ostinato.data.forecasting.series import Series, to_series
 from ostinato.data.forecasting.table import read_further
 from ostinato.errors import DataError
 from ostinato.state import stack
-from ostinato.tasks.forecasting.calibration import Shifts, calibrate, load_shifts, save_shifts
+from ostinato.tasks.forecasting.calibration import (
+    Calibration,
+    Shifts,
+    calibrate,
+    load_calibration,
+    save_calibration,
+)
 from ostinato.tasks.forecasting.data import read_again
 from ostinato.tasks.forecasting.evaluation import backtest
 from ostinato.tasks.forecasting.every_window import judge_every_window
@@ -116,7 +122,7 @@ class ForecastingRun(TrainedRun[ForecastingSettings]):
         self,
         *,
         windows: int = 50,
-        conformal: bool = False,
+        calibrated: bool = False,
         figure: Path | None = None,
         figures: Path | None = None,
         observer: Observer | None = None,
@@ -125,14 +131,14 @@ class ForecastingRun(TrainedRun[ForecastingSettings]):
 
         Args:
             windows: forecasts of each series.
-            conformal: tell the coverage of calibrated quantiles, too.
+            calibrated: judge calibrated quantiles; see `shifts`.
             figure: PNG file for the last forecast of the first series, beside what came.
             figures: folder for forecast.png, by-step.png and coverage.png.
             observer: hears how far it is; None: nobody does.
         """
         data = read_again(self.settings, self.facts)
         told = (observer or Observer()).evaluated
-        shifts = self.shifts(observer=observer) if conformal else None
+        shifts = self.shifts(observer=observer) if calibrated else None
         found = backtest(
             self.network, data, self.settings, windows=windows, shifts=shifts, told=told
         )
@@ -145,22 +151,34 @@ class ForecastingRun(TrainedRun[ForecastingSettings]):
             draw_backtest(found, figures)
         return found.figures
 
-    def shifts(self, *, observer: Observer | None = None) -> Shifts:
-        """The shifts that calibrate the quantiles; computed once, then kept in the run's folder.
+    def calibration(self, *, observer: Observer | None = None) -> Calibration:
+        """What calibrates the quantiles, or why nothing does.
+
+        Computed once, by forecasts of the validation part, then kept in the run's folder.
 
         Args:
             observer: hears how far it is; None: nobody does.
+        """
+        found = load_calibration(self.folder, self._weights())
+        if found is None:
+            told = (observer or Observer()).evaluated
+            data = read_again(self.settings, self.facts)
+            found = calibrate(self.network, data, self.settings, told=told)
+            save_calibration(self.folder, found, self._weights())
+        return found
+
+    def shifts(self, *, observer: Observer | None = None) -> Shifts:
+        """The shifts that calibrate the quantiles.
+
+        Args:
+            observer: as in `calibration`.
 
         Raises:
-            DataError: the validation part is too short for it.
+            DataError: nothing calibrates them; says why.
         """
-        shifts = load_shifts(self.folder, self._weights())
+        shifts, obstacle = self.calibration(observer=observer)
         if shifts is None:
-            told = (observer or Observer()).evaluated
-            shifts = calibrate(
-                self.network, read_again(self.settings, self.facts), self.settings, told=told
-            )
-            save_shifts(self.folder, shifts, self._weights())
+            raise DataError(str(obstacle))
         return shifts
 
     def residuals(self, *, observer: Observer | None = None) -> Residuals:

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from ostinato.data.forecasting.by_step import NOMINAL, StepJudge
-from ostinato.data.forecasting.conformal import learn_shifts, shifted
+from ostinato.data.forecasting.conformal import learn_shifts, only_wider, shifted
 from ostinato.data.forecasting.intervals import IntervalJudge
 from ostinato.errors import DataError
 
@@ -62,6 +62,12 @@ def test_too_few_values_of_all_series_are_refused_with_their_number() -> None:
     errors[4:, :, 1] = np.nan
     with pytest.raises(DataError, match=r"needs 9 values .* at one there are 4"):
         learn_shifts({"a": errors}, LEVELS)
+
+
+def test_quantiles_only_move_away_from_the_middle_which_stays() -> None:
+    shifts = np.array([[[-1.0], [2.0]], [[3.0], [-3.0]], [[-4.0], [5.0]]])
+    found = only_wider(shifts, LEVELS)[..., 0]
+    assert found.tolist() == [[-1.0, 0.0], [0.0, 0.0], [0.0, 5.0]]
 
 
 def test_shifted_quantiles_never_cross() -> None:
