@@ -75,10 +75,12 @@ class Attention(nn.Module):
             ShapeError: keys, values, lengths or mask do not fit.
         """
         _check_source(keys, values, self.score.key_size)
+        whole = lengths is None and mask is None
         mask = self.score.usable(usable_positions(keys, lengths, mask))
-        # What stands in the padding must not matter, not even a NaN.
-        inside = mask.unsqueeze(2)
-        keys, values = torch.where(inside, keys, 0.0), torch.where(inside, values, 0.0)
+        if not whole or type(self.score).usable is not ScoreFunction.usable:
+            # What stands in the padding must not matter, not even a NaN.
+            inside = mask.unsqueeze(2)
+            keys, values = torch.where(inside, keys, 0.0), torch.where(inside, values, 0.0)
         if lengths is None:
             lengths = torch.full(keys.shape[:1], keys.shape[1], device=keys.device)
         return Prepared(self.score.project_keys(keys), values, mask, lengths.to(keys.device))
