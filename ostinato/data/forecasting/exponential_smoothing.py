@@ -5,15 +5,21 @@
     b_t = phi b_{t-1} + beta e_t                    trend
     s_t = s_{t-m} + gamma e_t                       season of m steps
 
-Parameters are fitted on the end of the training part and stay; the states are smoothed up to where
-a forecast begins. Source: Hyndman 2008, chapter 2, ETS(A, Ad, A); without the season where m is 1
-or the training part holds less than two seasons.
+Parameters are fitted on the end of the training part and stay; from there on the equations above
+are walked row by row to where a forecast begins. What is expected h steps ahead has the variance
+
+    sigma^2 (1 + sum over j from 1 to h - 1 of c_j^2)
+    c_j = alpha + beta (phi + phi^2 + ... + phi^j) + gamma [j is a multiple of m]
+
+where sigma^2 is the mean of e_t^2 from the first row that was fitted to the last before the
+forecast. Without the season where m is 1 or the training part holds less than two seasons.
+Source: Hyndman 2008, chapter 2, ETS(A, Ad, A), and table 6.1.
 """
 
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +32,6 @@ _LEAST_VALUES = 10
 """statsmodels wants so many to begin with; a shorter series is forecast by its last value."""
 _FITTED_SEASONS, _FITTED_STEPS = 8, 500
 """As many steps of the end of the training part are fitted, whichever are more."""
-_SMOOTHED_STEPS = 1 << 18
-"""So many are smoothed by statsmodels; those after them by the equations, row by row."""
 _PATHS = 100
 
 
@@ -55,17 +59,21 @@ def smoothing_forecasts(
     Args:
         whole: (time, targets), NaN where missing.
         train_end: rows to fit on.
-        origins: rows that forecasts begin at, each knowing the rows before it.
+        origins: rows that forecasts begin at, each knowing the rows before it; they rise, and none
+            comes before `train_end`.
         season: in steps.
         horizon: steps.
 
     Raises:
         MissingExtraError: statsmodels is not installed.
+        ValueError: an origin within the rows to fit on, or origins that do not rise.
     """
     problem = missing_package()
     if problem is not None:
         raise problem
     rows = np.asarray(origins)
+    if rows[0] < train_end or (np.diff(rows) <= 0).any():
+        raise ValueError(f"origins must rise from {train_end} on, not be {rows.tolist()}")
     columns = [
         _forecasts(_Gapless(whole, target, season), train_end, rows, season, horizon)
         for target in range(whole.shape[1])
@@ -116,103 +124,102 @@ class _Gapless:
         return np.concatenate(found)
 
 
-@dataclass(frozen=True)
-class _Fitted:
-    """States after each step of a smoothed series, and the deviation at each step ahead."""
+class _Smoothing(NamedTuple):
+    """Where smoothing stands after a row.
 
-    level: Values
-    trend: Values
-    season: Values | None
-    damping: float
-    smoothing: tuple[float, float, float]
-    deviation: Values
+    Attributes:
+        level, trend: l and b.
+        seasons: s of the last m steps, the earliest first; (0,) without a season.
+        alpha, beta, gamma, phi: as fitted.
+        squares: the sum of e^2 of all rows until here.
+        count: of these rows.
+    """
 
-    def mean(self, place: int, horizon: int, season: int) -> Values:
-        """The forecast after step `place`."""
-        damped = np.cumsum(self.damping ** np.arange(1, horizon + 1))
-        mean = self.level[place] + damped * self.trend[place]
-        if self.season is None:
-            return mean
-        last = self.season[place + 1 - season : place + 1]
-        return mean + np.resize(last, horizon)
+    level: float
+    trend: float
+    seasons: tuple[float, ...]
+    alpha: float
+    beta: float
+    gamma: float
+    phi: float
+    squares: float
+    count: int
+
+    def paths(self, horizon: int) -> Values:
+        """Quantiles of what is expected next: (paths, horizon)."""
+        damped = np.cumsum(self.phi ** np.arange(1, horizon + 1))
+        mean = self.level + damped * self.trend + np.resize(self.seasons, horizon)
+        again = np.arange(1, horizon) % len(self.seasons) == 0
+        moved = self.alpha + self.beta * damped[:-1] + self.gamma * again
+        variance = np.cumsum([1.0, *moved**2]) * self.squares / self.count
+        return mean + _normal_quantiles()[:, None] * np.sqrt(variance)
 
 
 def _forecasts(
     series: _Gapless, train_end: int, origins: NDArray[Any], season: int, horizon: int
 ) -> Values:
     steps = max(_FITTED_SEASONS * season, _FITTED_STEPS)
-    first = max(0, train_end - steps)
-    training = series.rows(first, train_end)
+    training = series.rows(max(0, train_end - steps), train_end)
     if len(training) < _LEAST_VALUES or np.ptp(training) == 0:
         points = np.repeat(series.at(origins - 1)[:, None], horizon, 1)
         return np.repeat(points[:, None], _PATHS, 1)
-    season = season if len(training) >= 2 * season else 1
-    end = int(origins.max())
-    near = min(end, first + _SMOOTHED_STEPS)
-    fitted = _smoothed(training, series.rows(first, near), season, horizon)
-    means = [fitted.mean(row - 1 - first, horizon, season) for row in origins if row <= near]
-    if near < end:
-        later = set(origins[origins > near].tolist())
-        means += _means_further(fitted, series.pieces(near, end), near, later, season, horizon)
-    means = np.stack(means)
-    return means[:, None] + _normal_quantiles()[:, None] * fitted.deviation
+    fitted = _fitted(training, season if len(training) >= 2 * season else 1)
+    further = series.pieces(train_end, int(origins[-1]))
+    places = set((origins - train_end).tolist())
+    return np.stack([one.paths(horizon) for one in _walked(fitted, further, places)])
 
 
-def _smoothed(training: Values, series: Values, season: int, horizon: int) -> _Fitted:
-    """Fit on the training part, then read the whole with these parameters."""
+def _fitted(training: Values, season: int) -> _Smoothing:
+    """What statsmodels finds on the training part, after its last row."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a fit that ends at its bounds
-        parameters = _model(training, season).fit(disp=False, maxiter=100).params
-        found = _model(series, season).smooth(parameters)
-        ahead = found.get_prediction(start=len(series), end=len(series) + horizon - 1)
+        found = _model(training, season).fit(disp=False, maxiter=100)
     named = dict(zip(found.model.param_names, found.params, strict=False))
-    names = ("smoothing_level", "smoothing_trend", "smoothing_seasonal")
-    alpha, beta, gamma = (float(named.get(name, 0.0)) for name in names)
-    damping = named["damping_trend"]
-    return _Fitted(
-        np.asarray(found.level),
-        np.asarray(found.slope),
-        np.asarray(found.season) if season > 1 else None,
-        float(damping),
-        (alpha, beta, gamma),
-        np.sqrt(np.maximum(np.asarray(ahead.forecast_variance), 0.0)),
+    names = ("smoothing_level", "smoothing_trend", "smoothing_seasonal", "damping_trend")
+    alpha, beta, gamma, phi = (float(named.get(name, 0.0)) for name in names)
+    errors = np.asarray(found.resid)
+    return _Smoothing(
+        float(np.asarray(found.level)[-1]),
+        float(np.asarray(found.slope)[-1]),
+        tuple(np.asarray(found.season)[-season:].tolist()) if season > 1 else (0.0,),
+        alpha,
+        beta,
+        gamma,
+        phi,
+        float(np.square(errors).sum()),
+        len(errors),
     )
 
 
-def _means_further(
-    fitted: _Fitted,
-    pieces: Iterator[Values],
-    first: int,
-    origins: set[int],
-    season: int,
-    horizon: int,
-) -> list[Values]:
-    """Forecasts of further rows, of which few are held at a time: the equations, row by row.
+def _walked(fitted: _Smoothing, pieces: Iterator[Values], places: set[int]) -> Iterator[_Smoothing]:
+    """Where smoothing stands after so many further rows, for each of some numbers of rows.
 
     Args:
-        fitted: its last states are those before row `first`.
-        pieces: the rows from there on.
-        first: the first of them.
-        origins: rows that forecasts begin at, all behind `first`.
-        season, horizon: steps.
+        fitted: where it stands before them.
+        pieces: the rows, of which few are held at a time.
+        places: the numbers; 0 is before the first.
     """
-    alpha, beta, gamma = fitted.smoothing
-    phi = fitted.damping
-    level, trend = float(fitted.level[-1]), float(fitted.trend[-1])
-    seasons = [0.0] if fitted.season is None else fitted.season[-season:].tolist()
-    place, row, found = 0, first, []
+    level, trend, seasons, alpha, beta, gamma, phi, squares, count = fitted
+    turning, place, read = list(seasons), 0, 0
+    if 0 in places:
+        yield fitted
     for piece in pieces:
         for value in piece.tolist():
             expected = level + phi * trend
-            error = value - expected - seasons[place]
+            error = value - expected - turning[place]
             level, trend = expected + alpha * error, phi * trend + beta * error
-            seasons[place] += gamma * error
-            place, row = (place + 1) % len(seasons), row + 1
-            if row in origins:
-                damped = np.cumsum(phi ** np.arange(1, horizon + 1))
-                turned = np.array(seasons[place:] + seasons[:place])
-                found.append(level + damped * trend + np.resize(turned, horizon))
-    return found
+            turning[place] += gamma * error
+            place, read = (place + 1) % len(turning), read + 1
+            squares += error * error
+            if read in places:
+                in_order = (*turning[place:], *turning[:place])
+                yield fitted._replace(
+                    level=level,
+                    trend=trend,
+                    seasons=in_order,
+                    squares=squares,
+                    count=count + read,
+                )
 
 
 def _model(series: Values, season: int) -> Any:

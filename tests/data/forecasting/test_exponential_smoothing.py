@@ -5,9 +5,10 @@ import sys
 import numpy as np
 import pandas
 import pytest
+from scipy.stats import norm
 from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
-from ostinato.data.forecasting import exponential_smoothing
+from ostinato.data.forecasting import long_rows
 from ostinato.data.forecasting.baseline_forecasts import baseline_forecasts, missing_baselines
 from ostinato.data.forecasting.exponential_smoothing import smoothing_forecasts, without_gaps
 
@@ -18,30 +19,42 @@ def seasonal(length: int) -> np.ndarray:
     return (3 * np.sin(time / 6 * np.pi) + 0.05 * time + noise)[:, None]
 
 
-def library(values: np.ndarray) -> ETSModel:
+def library(values: np.ndarray, season: int = 12) -> ETSModel:
     return ETSModel(
         pandas.Series(values),
         error="add",
         trend="add",
         damped_trend=True,
-        seasonal="add",
-        seasonal_periods=12,
+        seasonal="add" if season > 1 else None,
+        seasonal_periods=season if season > 1 else None,
         initialization_method="heuristic",
     )
 
 
-def test_means_and_deviations_are_those_of_the_library_at_every_origin() -> None:
+@pytest.mark.parametrize("season", [1, 12])
+def test_means_and_deviations_are_those_of_the_library_at_every_origin(
+    season: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     series = seasonal(120)
-    origins = np.array([97, 110])
-    paths = smoothing_forecasts(series, 96, origins, 12, 15)
-    parameters = library(series[:96, 0]).fit(disp=False, maxiter=100).params
-    for number, origin in enumerate(origins):
-        found = library(series[:origin, 0]).smooth(parameters)
-        mean = found.forecast(15).to_numpy()
-        assert paths[number, :, :, 0].mean(0) == pytest.approx(mean, abs=1e-8)
-    ahead = library(series[:110, 0]).smooth(parameters).get_prediction(start=110, end=124)
-    spread = np.sqrt(ahead.forecast_variance)
-    assert paths[1, :, :, 0].std(0) == pytest.approx(spread, rel=0.02)
+    series[[50, 101, 102]] = np.nan
+    filled = without_gaps(series[:, 0], season)
+    monkeypatch.setattr(long_rows, "_PIECE_NUMBERS", 7)
+    origins = [96, 97, 106, 107, 113, 120]
+    paths = smoothing_forecasts(series, 96, origins, season, 15)[..., 0]
+    parameters = library(filled[:96], season).fit(disp=False, maxiter=100).params
+    for own, origin in zip(paths, origins, strict=True):
+        found = library(filled[:origin], season).smooth(parameters)
+        assert own.mean(0) == pytest.approx(found.forecast(15).to_numpy(), abs=1e-8)
+        ahead = found.get_prediction(start=origin, end=origin + 14)
+        quantiles = norm.ppf(np.array([0.005, 0.995]))
+        wanted = quantiles[:, None] * np.sqrt(ahead.forecast_variance)
+        np.testing.assert_allclose(own[[0, -1]] - own.mean(0), wanted, atol=1e-8)
+
+
+def test_origins_that_fall_or_lie_within_the_fitted_rows_are_refused() -> None:
+    for origins in ([95], [110, 97], [97, 97]):
+        with pytest.raises(ValueError, match="origins must rise from 96 on"):
+            smoothing_forecasts(seasonal(120), 96, origins, 12, 3)
 
 
 def test_it_beats_the_naive_forecasts_where_there_is_trend_and_season() -> None:
@@ -73,18 +86,3 @@ def test_without_statsmodels_the_baseline_is_missing_with_the_reason(
     assert "pip install 'ostinato[baselines]'" in told
     made = baseline_forecasts(seasonal(40), 30, np.array([36]), 12, 4)
     assert list(made) == ["last_value", "seasonal_naive"]
-
-
-@pytest.mark.parametrize("season", [1, 12])
-def test_what_is_smoothed_row_by_row_is_what_the_library_smooths(
-    season: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    series = seasonal(120)
-    series[[50, 101, 102]] = np.nan
-    # The deviations are those of what the library smooths, and the library has all up to row 106.
-    monkeypatch.setattr(exponential_smoothing, "_SMOOTHED_STEPS", 106)
-    part = smoothing_forecasts(series, 96, [97, 106, 107, 113, 120], season, 15).mean(1)
-    monkeypatch.setattr(exponential_smoothing, "_SMOOTHED_STEPS", 120)
-    whole = smoothing_forecasts(series, 96, [97, 106, 107, 113, 120], season, 15).mean(1)
-    np.testing.assert_allclose(part, whole, atol=1e-8)
-    assert not np.allclose(whole[1], whole[2])
