@@ -67,11 +67,13 @@ def rows_until(rows: LongRows, stop: int) -> LongRows:
 def joined_pieces(many: Iterable[Iterator[NDArray[Any]]]) -> Iterator[NDArray[Any]]:
     """Pieces of many series one after the other, short ones together."""
     waiting: list[NDArray[Any]] = []
+    numbers = 0
     for one in many:
         for piece in one:
             waiting.append(piece)
-            if sum(part.size for part in waiting) >= _PIECE_NUMBERS:
+            numbers += piece.size
+            if numbers >= _PIECE_NUMBERS:
                 yield np.concatenate(waiting)
-                waiting = []
+                waiting, numbers = [], 0
     if waiting:
         yield np.concatenate(waiting)

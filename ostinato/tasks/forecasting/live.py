@@ -13,12 +13,14 @@ import torch
 from numpy.typing import NDArray
 
 from ostinato.checkpoint import load_checkpoint, save_checkpoint
+from ostinato.data.forecasting.prepared import PreparedSeries
 from ostinato.data.forecasting.series import Series
 from ostinato.errors import CheckpointError
 from ostinato.state import map_state, stack, tensors, unstack
 from ostinato.tasks.forecasting.data import prepare_all
 from ostinato.tasks.forecasting.folder import Facts
 from ostinato.tasks.forecasting.reading import AnyState, Forecaster, Heard, device_of, read_on
+from ostinato.tasks.forecasting.side_by_side import Stretch, read_side_by_side
 
 LIVE = "live"
 
@@ -71,13 +73,11 @@ def go_on(
         horizon: of the run.
         told: for a series what hears of its rows, as in `read_on`. None: nothing does.
     """
-    prepared = prepare_all(series, facts, horizon)
     kept = max(2 * facts.season, 3 * horizon)
+    states = _states_after(model, prepare_all(series, facts, horizon), live, told)
     after = dict(live)
-    for name, new in series.items():
+    for (name, new), state in zip(series.items(), states, strict=True):
         before = live[name]
-        hears = None if told is None else told(name)
-        state = read_on(model, prepared[name], 0, len(new.values), before.state, hears)
         after[name] = LiveSeries(
             state,
             new.end,
@@ -85,6 +85,24 @@ def go_on(
             _known_ahead(before, new),
         )
     return after
+
+
+def _states_after(
+    model: Forecaster,
+    prepared: Mapping[str, PreparedSeries],
+    live: Mapping[str, LiveSeries],
+    told: Callable[[str], Heard] | None,
+) -> list[AnyState]:
+    """The state after the new rows of each series, side by side where nothing hears of them."""
+    stretches = [
+        Stretch(one, 0, len(one.values), live[name].state) for name, one in prepared.items()
+    ]
+    if told is None:
+        return read_side_by_side(model, stretches)
+    return [
+        read_on(model, *stretch, told(name))
+        for name, stretch in zip(prepared, stretches, strict=True)
+    ]
 
 
 def save_live(folder: Path, live: Mapping[str, LiveSeries], weights: str) -> None:

@@ -13,14 +13,14 @@ from ostinato.data.forecasting.horizon_windows import history_before
 from ostinato.data.forecasting.prepared import PreparedSeries
 from ostinato.models.forecaster import AutoregressiveForecaster, ForecastState
 from ostinato.models.windowed_forecaster import WindowedForecaster, WindowState
-from ostinato.state import select, stack
+from ostinato.state import map_state, select, stack
 
 Forecaster = AutoregressiveForecaster | WindowedForecaster
 AnyState = ForecastState | WindowState
 Origins = Sequence[int] | NDArray[np.int64]
 Heard = Callable[[Tensor, Tensor, Tensor], None]
 
-_PIECE = 2048
+PIECE = 2048
 """Steps read at once: what bounds the memory."""
 _PATHS_TOGETHER = 4096
 """Paths drawn side by side."""
@@ -45,20 +45,46 @@ def read_on(
         told: hears what was expected of each row one step before (of an autoregressive model the
             parameters of a distribution, else quantiles or a point), values and seen of each piece.
     """
-    device = device_of(model)
     after: Any = model.initial_state(1) if state is None else state
-    for first in range(start, stop, _PIECE):
-        rows = slice(first, min(first + _PIECE, stop))
-        values, seen, covariates = (
-            torch.from_numpy(part[rows]).unsqueeze(0).to(device)
-            for part in (series.values, series.seen, series.covariates)
-        )
-        if told is None:
-            after = model.read(values, seen, covariates, after)
-        else:
-            ask = model.one_step_ahead if isinstance(model, WindowedForecaster) else model
-            expected, after = ask(values, seen, covariates, after)
-            told(expected, values, seen)
+    needed = first_read(model, start, stop) if told is None else start
+    for first in range(needed, stop, PIECE):
+        rows = slice(first, min(first + PIECE, stop))
+        after = read_piece(model, [(series, rows)], after, told)
+    # A slice of what was read would keep all of it.
+    return map_state(torch.clone, after)
+
+
+def first_read(model: Forecaster, start: int, stop: int) -> int:
+    """The first of the rows [start, stop) that the state after them depends on."""
+    if isinstance(model, WindowedForecaster):
+        return max(start, stop - model.size.history)
+    return start
+
+
+def read_piece(
+    model: Forecaster,
+    parts: Sequence[tuple[PreparedSeries, slice]],
+    state: Any,
+    told: Heard | None,
+) -> Any:
+    """The state after as many rows of some series, side by side.
+
+    Args:
+        model: in evaluation mode.
+        parts: each series and its rows.
+        state: before these rows, a batch of them.
+        told: as of `read_on`.
+    """
+    device = device_of(model)
+    cut = [(one.values[rows], one.seen[rows], one.covariates[rows]) for one, rows in parts]
+    values, seen, covariates = (
+        torch.from_numpy(np.stack(part)).to(device) for part in zip(*cut, strict=True)
+    )
+    if told is None:
+        return model.read(values, seen, covariates, state)
+    ask = model.one_step_ahead if isinstance(model, WindowedForecaster) else model
+    expected, after = ask(values, seen, covariates, state)
+    told(expected, values, seen)
     return after
 
 

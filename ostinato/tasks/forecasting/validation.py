@@ -20,10 +20,10 @@ from ostinato.tasks.forecasting.reading import (
     MeanLoss,
     device_of,
     draw_paths,
-    read_on,
     states_before,
 )
 from ostinato.tasks.forecasting.settings import ForecastingSettings
+from ostinato.tasks.forecasting.side_by_side import Stretch, read_side_by_side
 from ostinato.training.device import move_window
 
 DRAWN_FORECASTS = 64
@@ -33,6 +33,8 @@ WINDOWS = 4096
 _WARM_UP = 2048
 """Steps that a state is read in over, where there are so many before a validation part."""
 _TOGETHER = 256
+_SERIES_AT_ONCE = 4096
+"""Whose states are held together."""
 _SEED = 0
 
 Validate = Callable[[nn.Module], dict[str, Any]]
@@ -118,11 +120,20 @@ def _nats_one_step_ahead(
     """Where no series has a validation part, the test part is left alone and training is read."""
     held_out = any(part.validation_end > part.train_end for part in parts)
     loss = MeanLoss(model)
-    for one, part in zip(series, parts, strict=True):
-        first = part.train_end if held_out else 0
-        if part.validation_end > first:
-            state = read_on(model, one, max(0, first - _WARM_UP), first, None)
-            read_on(model, one, first, part.validation_end, state, loss)
+    for begin in range(0, len(series), _SERIES_AT_ONCE):
+        some = slice(begin, begin + _SERIES_AT_ONCE)
+        before, judged = [], []
+        for one, part in zip(series[some], parts[some], strict=True):
+            first = part.train_end if held_out else 0
+            if part.validation_end > first:
+                before.append(Stretch(one, max(0, first - _WARM_UP), first))
+                judged.append(Stretch(one, first, part.validation_end))
+        states = read_side_by_side(model, before)
+        read_side_by_side(
+            model,
+            [one._replace(state=state) for one, state in zip(judged, states, strict=True)],
+            loss,
+        )
     return loss.nats / max(1, loss.values)
 
 
