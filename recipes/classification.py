@@ -97,7 +97,7 @@ SETTINGS: dict[str, dict[str, object]] = {
         "hidden-size": 64,
         "embedding-size": 16,
         "dropout": 0.4,
-        "read-out": "last",
+        "read-out": "attention",
     },
     "ucr": {
         "updates": 1500,
