@@ -20,7 +20,7 @@ from ostinato.cli.parsing import RunFolder, defaults_from_config, parse
 from ostinato.cli.processes import is_first_process
 from ostinato.cli.tasks_of_runs import refuse_options
 from ostinato.cli.train import ResumeArguments
-from ostinato.cli.trainings import print_best, print_places, settings_of_seeds
+from ostinato.cli.trainings import print_outcome, print_places, settings_of_seeds
 from ostinato.errors import SettingsError
 from ostinato.tasks.forecasting.settings import ForecastingSettings
 from ostinato.tasks.settings import CheckedModel
@@ -319,7 +319,7 @@ def _report(run: "ForecastingRun") -> None:
     """The figures, and where everything lies."""
     if not is_first_process():
         return
-    print_best(run, _describe_best)
+    print_outcome(run, _describe_best)
     print_places(run)
     print(f"forecast:     ostinato forecast {run.folder}")
     print(f"judge:        ostinato backtest {run.folder}")

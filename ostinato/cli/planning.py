@@ -13,7 +13,7 @@ from ostinato.cli.parsing import RunFolder, defaults_from_config, parse
 from ostinato.cli.processes import is_first_process
 from ostinato.cli.tasks_of_runs import refuse_options
 from ostinato.cli.train import ResumeArguments
-from ostinato.cli.trainings import print_best, print_means, print_places, train_seeds
+from ostinato.cli.trainings import print_means, print_outcome, print_places, train_seeds
 from ostinato.errors import SettingsError
 from ostinato.tasks.planning.settings import PlanningSettings
 from ostinato.tasks.settings import CheckedModel
@@ -209,7 +209,7 @@ def _report(run: "PlanningRun") -> None:
     """The figures, and where everything lies."""
     if not is_first_process():
         return
-    print_best(run)
+    print_outcome(run)
     print_places(run)
     print(f"plan:         ostinato plan {run.folder} POINTS.csv")
     print(f"judge:        ostinato evaluate {run.folder}")

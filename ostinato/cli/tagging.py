@@ -19,7 +19,7 @@ from ostinato.cli.parsing import RunFolder, defaults_from_config, parse
 from ostinato.cli.processes import is_first_process
 from ostinato.cli.tasks_of_runs import refuse_options
 from ostinato.cli.train import ResumeArguments
-from ostinato.cli.trainings import print_best, print_means, print_places, train_seeds
+from ostinato.cli.trainings import print_means, print_outcome, print_places, train_seeds
 from ostinato.errors import SettingsError
 from ostinato.tasks.settings import CheckedModel
 from ostinato.tasks.tagging.settings import TaggingSettings
@@ -204,7 +204,7 @@ def _report(run: "TaggingRun") -> None:
     """The figures, and where everything lies."""
     if not is_first_process():
         return
-    print_best(run)
+    print_outcome(run)
     print_places(run, column=16)
     if run.label_figure.is_file():
         print(f"labels picture: {run.label_figure}")

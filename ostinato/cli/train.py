@@ -8,7 +8,7 @@ from pydantic import Field
 from ostinato.cli.parsing import RunFolder, defaults_from_config, parse
 from ostinato.cli.processes import is_first_process
 from ostinato.cli.tasks_of_runs import resume_for
-from ostinato.cli.trainings import print_best, print_means, print_places, train_seeds
+from ostinato.cli.trainings import print_means, print_outcome, print_places, train_seeds
 from ostinato.tasks.settings import CheckedModel
 from ostinato.tasks.text.settings import TextSettings
 
@@ -109,7 +109,7 @@ def _report(run: "Run") -> None:
     """The figures, a sample, and where everything lies."""
     if not is_first_process():
         return
-    print_best(run)
+    print_outcome(run)
     print(f"\nA sample of {_SAMPLE_CHARACTERS} characters:\n")
     print(_sample(run))
     print()

@@ -1,5 +1,6 @@
 """What every `train` command does: a run for each of several seeds, and what is told at the end."""
 
+import os
 import statistics
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +12,9 @@ from ostinato.cli.processes import is_first_process
 from ostinato.tasks.settings import TrainingSettings
 
 Settings = TypeVar("Settings", bound=TrainingSettings)
+
+_MUCH_WAITING, _WORTH_ADVICE_S = 0.2, 10.0
+"""The share of waiting that advice begins at; of a shorter run it is the start of the workers."""
 
 
 class TrainedRun(Protocol):
@@ -55,16 +59,17 @@ def print_means(best: Sequence[dict[str, float]], names: Sequence[str]) -> None:
             )
 
 
-def print_best(
+def print_outcome(
     run: TrainedRun, describe: Callable[[dict[str, float]], str] = describe_figures
 ) -> None:
-    """The run's best validation, if it has one."""
+    """The run's best validation, if it has one, and how fast it trained."""
     summary = _summary(run)
     if summary.best:
         print(
             f"best validation, after update {summary.best_update:,} (its weights are kept): "
             f"{describe(summary.best)}"
         )
+    _print_speed(run)
 
 
 def print_places(run: TrainedRun, column: int = 14) -> None:
@@ -74,6 +79,24 @@ def print_places(run: TrainedRun, column: int = 14) -> None:
         print(f"{'loss picture:':{column}}{run.figure}")
     else:
         print("no loss picture (it needs: pip install 'ostinato[figures]')", file=sys.stderr)
+
+
+def _print_speed(run: TrainedRun) -> None:
+    from ostinato.tasks.training_speed import speed_of
+
+    speed = speed_of(run.folder)
+    if speed is None:
+        return
+    print(
+        f"speed: {speed.updates_per_s:.3g} updates/s, {speed.examples_per_s:,.0f} examples/s; "
+        f"updates waited for examples {speed.waiting_share:.0%} of the time"
+    )
+    if speed.waiting_share > _MUCH_WAITING and speed.seconds > _WORTH_ADVICE_S:
+        cores = os.cpu_count()
+        print(
+            f"more --workers would prepare examples while the net is updated (this machine has "
+            f"{cores} processor core{'s' * (cores != 1)})"
+        )
 
 
 def _summary(run: TrainedRun) -> Any:

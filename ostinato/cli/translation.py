@@ -15,7 +15,7 @@ from ostinato.cli.parsing import RunFolder, defaults_from_config, parse
 from ostinato.cli.processes import is_first_process
 from ostinato.cli.tasks_of_runs import refuse_options
 from ostinato.cli.train import ResumeArguments
-from ostinato.cli.trainings import print_best, print_means, print_places, train_seeds
+from ostinato.cli.trainings import print_means, print_outcome, print_places, train_seeds
 from ostinato.cli.translation_files import lines_of, pairs_of
 from ostinato.errors import SettingsError
 from ostinato.tasks.settings import CheckedModel
@@ -259,7 +259,7 @@ def _report(run: "TranslationRun") -> None:
     """The figures, and where everything lies."""
     if not is_first_process():
         return
-    print_best(run)
+    print_outcome(run)
     print_places(run)
     print(f"translate:    ostinato translate {run.folder} FILE")
     if run.settings.history is not None:

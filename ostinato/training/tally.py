@@ -10,8 +10,15 @@ class Tally:
         self.since = time.perf_counter()
         self.load({})
 
-    def add(self, nats: float, norm: float, clipped: float, rate: float, units: int) -> None:
-        """Count one update: its loss, gradient norm, whether clipped, rate, counted targets."""
+    def waited(self, seconds: float) -> None:
+        """Count seconds in which an update waited for its examples."""
+        self.waited_s += seconds
+
+    def add(
+        self, nats: float, norm: float, clipped: float, rate: float, units: int, examples: int
+    ) -> None:
+        """Count one update: loss, gradient norm, whether clipped, rate, counted targets, rows."""
+        self.timed_examples += examples
         self.updates, self.units, self.rate = self.updates + 1, self.units + units, rate
         self.timed_updates, self.timed_units = self.timed_updates + 1, self.timed_units + units
         self.nats, self.norm = self.nats + nats * units, self.norm + norm
@@ -27,7 +34,10 @@ class Tally:
             "clipped_share": self.clipped / updates,
             "learning_rate": self.rate,
             "units_per_s": self.timed_units / seconds,
+            "examples_per_s": self.timed_examples / seconds,
             "updates_per_s": self.timed_updates / seconds,
+            "waiting_share": self.waited_s / seconds,
+            "seconds": seconds if self.timed_updates else 0.0,
         }
         self.load({})
         self.since = now
@@ -35,7 +45,7 @@ class Tally:
 
     def restart_clock(self) -> None:
         """Leave out of the speed what was no training, and the updates before it."""
-        self.timed_updates, self.timed_units = 0, 0
+        self._clear_clock()
         self.since = time.perf_counter()
 
     def state(self) -> dict[str, float]:
@@ -54,4 +64,8 @@ class Tally:
         self.updates, self.units = int(state.get("updates", 0)), int(state.get("units", 0))
         self.nats, self.norm = state.get("nats", 0.0), state.get("norm", 0.0)
         self.clipped, self.rate = state.get("clipped", 0.0), state.get("rate", 0.0)
-        self.timed_updates, self.timed_units = 0, 0
+        self._clear_clock()
+
+    def _clear_clock(self) -> None:
+        self.timed_updates, self.timed_units, self.timed_examples = 0, 0, 0
+        self.waited_s = 0.0

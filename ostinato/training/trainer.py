@@ -138,11 +138,21 @@ class Trainer:
             epoch = self.windows(self.place.epoch)
             if len(epoch) == 0:
                 raise TrainingError("there is nothing to train on: the epoch has no windows")
-            for window in self._read(epoch, self.place.window):
+            for window in self._timed(self._read(epoch, self.place.window)):
                 yield window
                 if self._has_ended():
                     return
             self.place.epoch, self.place.window = self.place.epoch + 1, 0
+
+    def _timed(self, windows: Iterator[Any]) -> Iterator[Any]:
+        """The same windows, with the time that each is waited for in the tally."""
+        while True:
+            started = time.perf_counter()
+            window = next(windows, None)
+            if window is None:
+                return
+            self.tally.waited(time.perf_counter() - started)
+            yield window
 
     def _read(self, epoch: Any, start: int) -> Iterator[Any]:
         """The windows of an epoch from number `start` on, in order whatever the workers."""
@@ -180,7 +190,8 @@ class Trainer:
         self.optimisation.optimiser.zero_grad()
         if self.optimisation.averaging is not None:
             self.optimisation.averaging.updated()
-        self.tally.add(loss, norm_before, was_clipped, rate, count)
+        examples = len(window.inputs) * self.processes.world_size
+        self.tally.add(loss, norm_before, was_clipped, rate, count, examples)
         return _Wishes(*figures[1:-2])
 
     def _count(self, window: Any) -> int:

@@ -7,7 +7,9 @@ import torch
 from small_models import SeriesWindows
 from small_runs import StopAfter, make_trainer, rising, weights
 
+from ostinato.data.window import Window
 from ostinato.errors import CheckpointError
+from ostinato.tasks.training_speed import speed_of
 from ostinato.training import Journal, Observer, read_metrics
 
 
@@ -49,6 +51,34 @@ def test_a_run_without_a_checkpoint_starts_over(tmp_path: Path) -> None:
     resumed.run(resume=True)
     ours = weights(resumed)
     assert all(torch.equal(ours[name], value) for name, value in weights(whole).items())
+
+
+def test_metrics_tell_how_long_updates_waited_for_their_windows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+
+    class SlowWindows(SeriesWindows):
+        def __getitem__(self, index: int) -> Window:
+            nonlocal now
+            now += 3
+            return super().__getitem__(index)
+
+    def moved(window: Window, device: torch.device) -> Window:
+        nonlocal now
+        now += 1
+        return window
+
+    monkeypatch.setattr("time.perf_counter", lambda: now)
+    monkeypatch.setattr("ostinato.training.trainer.move_window", moved)
+    make_trainer(tmp_path, windows=SlowWindows(torch.randn(4, 30), 4, 6), updates=4).run()
+    records = [one for one in read_metrics(tmp_path / "metrics.jsonl") if "seconds" in one]
+    assert [one["seconds"] for one in records] == [8, 8]
+    assert [one["waiting_share"] for one in records] == [0.75, 0.75]
+    assert [one["examples_per_s"] for one in records] == [1, 1]
+    speed = speed_of(tmp_path)
+    assert speed is not None
+    assert (speed.seconds, speed.waiting_share, speed.updates_per_s) == (16, 0.75, 0.25)
 
 
 def test_metrics_after_the_checkpoint_are_cut_and_written_again(tmp_path: Path) -> None:
