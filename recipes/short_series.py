@@ -65,8 +65,17 @@ SETTINGS = {
     "device": "cpu",
 }
 OF_A_SET = {
-    # The competition's season; 168 ends with the same loss on the validation part.
-    "Hourly": {"history": 168, "season": 24, "updates": 600, "validation_fraction": 0.1},
+    # On the validation part, too, this is ahead of `direct`: MASE 1.13, and yesterday's hour 1.36.
+    "Hourly": {
+        "model": "segments",
+        "history": 336,
+        "segment": 24,
+        "season": 24,
+        "hidden_size": 128,
+        "loss": "absolute",
+        "updates": 1500,
+        "validation_fraction": 0.1,
+    },
     "Weekly": {"history": 52, "season": 1, "updates": 600, "validation_fraction": 0.05},
 }
 Series = dict[str, np.ndarray]

@@ -69,7 +69,8 @@ def test_settings_of_short_series_are_settings_of_forecasting(recipe: Load, name
     module = recipe("short_series")
     chosen = module.SETTINGS | module.OF_A_SET[name]
     made = ForecastingSettings(data=Path("a.csv"), horizon=module.HORIZONS[name], **chosen)
-    assert (made.model, made.test_fraction) == ("direct", 0.0)
+    assert made.windowed
+    assert made.test_fraction == 0.0
 
 
 def test_short_series_are_judged_as_in_the_competition(recipe: Load) -> None:
