@@ -40,7 +40,7 @@ def describe_figures(figures: Mapping[str, float]) -> str:
         if name in figures:
             told.setdefault(f"{figures[name]:.9g}", words.format(decimal(figures[name], places)))
     if "length" in figures:
-        told["length"] = f"mean length {figures['length']:.4g}"
+        told["length"] = f"mean length {length(figures['length'])}"
     told |= {
         name: words.format(figures[name])
         for name, words in _SHARES.items()
@@ -49,6 +49,11 @@ def describe_figures(figures: Mapping[str, float]) -> str:
     if figures.get("unknown_share"):
         told["unknown"] = f"{figures['unknown_share']:.2%} of the tokens unknown"
     return ", ".join(told.values())
+
+
+def length(value: float) -> str:
+    """`3.048`, or `10,628` where a decimal says nothing."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def decimal(value: float, places: int) -> str:

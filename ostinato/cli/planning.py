@@ -8,7 +8,7 @@ import tyro
 from pydantic import Field
 
 from ostinato.cli.evaluate import EvaluateArguments, print_json
-from ostinato.cli.figures import describe_figures
+from ostinato.cli.figures import describe_figures, length
 from ostinato.cli.parsing import RunFolder, defaults_from_config, parse
 from ostinato.cli.processes import is_first_process
 from ostinato.cli.tasks_of_runs import refuse_options
@@ -159,7 +159,7 @@ def evaluate_planning(options: EvaluateArguments) -> None:
         print(f"best answers: {figures['best_from']}")
     for name, words in _BESIDE.items():
         if figures.get(name) is not None:
-            print(f"{words}: mean length {figures[name]:.4g}")
+            print(f"{words}: mean length {length(figures[name])}")
 
 
 _BESIDE = {

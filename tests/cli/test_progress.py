@@ -147,3 +147,8 @@ def test_durations_in_words(seconds: float, words: str) -> None:
 @pytest.mark.parametrize(("count", "words"), [(7, "7 B"), (1500, "1.5 kB"), (2e9, "2.0 GB")])
 def test_sizes_in_words(count: float, words: str) -> None:
     assert size(count) == words
+
+
+def test_long_tours_are_told_in_whole_numbers() -> None:
+    assert describe_figures({"length": 10628.0}) == "mean length 10,628"
+    assert describe_figures({"length": 3.04812}) == "mean length 3.048"

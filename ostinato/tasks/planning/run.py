@@ -11,7 +11,7 @@ from ostinato.data.planning.heuristics import farthest_insertion, nearest_neighb
 from ostinato.data.planning.instance_file import Instance, read_instances
 from ostinato.data.planning.labels import best_answers, how_good
 from ostinato.data.planning.problems import Answer, Points, refuse_bad_points, to_unit_square
-from ostinato.data.planning.tsplib import read_tsplib, rounded_length
+from ostinato.data.planning.tsplib import read_tsplib
 from ostinato.errors import SettingsError
 from ostinato.models.pointer_network import PointerNetwork
 from ostinato.tasks.planning.answering import Answering
@@ -105,17 +105,18 @@ class PlanningRun(TrainedRun[PlanningSettings]):
     ) -> dict[str, float | None]:
         """A tour through an instance of TSPLIB, as TSPLIB measures it, beside the best known.
 
-        And beside two simple rules. What only the best known length tells is None without it.
+        And beside two simple rules. What only the best known length tells is None without it. A
+        planner and the two rules plan in the plane, see `as_plane`, whatever the distances.
         """
         if self.problem.name != "tsp":
             raise SettingsError(f"{path} is an instance of tsp; this run plans {self.problem.name}")
         instance = read_tsplib(Path(path))
         answering = Answering(samples, beam_size)
         (tour,) = predict(self.network, self.problem, [instance.points], answering=answering)
-        length, known = rounded_length(instance.points, tour), instance.length
+        length, known = instance.length_of(tour), instance.length
         valid = np.array_equal(np.sort(tour), np.arange(len(instance.points)))
         near, far = (
-            rounded_length(instance.points, rule(instance.points[None])[0])
+            instance.length_of(rule(instance.points[None])[0])
             for rule in (nearest_neighbour, farthest_insertion)
         )
         return {

@@ -1,5 +1,6 @@
 """Files of instances, of points, and of TSPLIB: read back, and refused by line."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from ostinato.data.planning.instance_file import format_instances, read_instance
 from ostinato.data.planning.labels import training_answers
 from ostinato.data.planning.points_file import read_points
 from ostinato.data.planning.problems import PROBLEMS
-from ostinato.data.planning.tsplib import read_tsplib, rounded_length
+from ostinato.data.planning.tsplib import read_tsplib
 from ostinato.errors import DataError
 
 HULL = PROBLEMS["convex-hull"]
@@ -122,12 +123,56 @@ def test_tsplib_is_read_with_its_best_known_length(tmp_path: Path) -> None:
     written(tmp_path, "other : 7\ntiny : 14\n", "solutions")
     instance = read_tsplib(written(tmp_path, TSPLIB, "tiny.tsp"))
     assert (instance.name, instance.length) == ("tiny", 14)
-    assert rounded_length(instance.points, np.arange(4)) == 3 + 4 + 3 + 4
+    assert instance.length_of(np.arange(4)) == 3 + 4 + 3 + 4
 
 
-def test_tsplib_of_other_distances_is_refused(tmp_path: Path) -> None:
-    path = written(tmp_path, TSPLIB.replace("EUC_2D", "GEO"), "tiny.tsp")
-    with pytest.raises(DataError, match="must be EUC_2D, points in the plane, got GEO"):
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [("EXPLICIT", "got EXPLICIT; a planner reads points, not a table of"), ("XRAY1", "got XRAY1")],
+)
+def test_tsplib_of_other_distances_is_refused(tmp_path: Path, kind: str, told: str) -> None:
+    path = written(tmp_path, TSPLIB.replace("EUC_2D", kind), "tiny.tsp")
+    with pytest.raises(DataError, match=f"must be one of EUC_2D, CEIL_2D, ATT, GEO, {told}"):
+        read_tsplib(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "length"),
+    [("pcb442", "EUC_2D", 221_440), ("att532", "ATT", 309_636), ("gr666", "GEO", 423_710)],
+)
+def test_the_tour_in_the_order_of_the_file_is_as_long_as_tsplib_says(
+    real_data: Path, name: str, kind: str, length: int
+) -> None:
+    """Reinelt 1995 gives these three lengths to verify distances by."""
+    instance = read_tsplib(real_data / "planning" / "tsplib" / f"{name}.tsp")
+    assert instance.kind == kind
+    assert instance.length_of(np.arange(len(instance.points))) == length
+
+
+def test_a_distance_is_rounded_up_where_the_file_says_so(tmp_path: Path) -> None:
+    square = TSPLIB.replace("EUC_2D", "CEIL_2D")
+    instance = read_tsplib(written(tmp_path, square, "tiny.tsp"))
+    assert instance.length_of(np.arange(4)) == 4 + 4 + 4 + 4
+    assert instance.length_of(np.array([0, 2, 1, 3])) == 6 + 4 + 6 + 4
+
+
+def test_on_a_map_of_a_geographical_instance_neighbours_are_neighbours(real_data: Path) -> None:
+    instance = read_tsplib(real_data / "planning" / "tsplib" / "ulysses16.tsp")
+    pairs = np.array(list(itertools.combinations(range(16), 2)))
+    on_map = np.linalg.norm(instance.points[pairs[:, 0]] - instance.points[pairs[:, 1]], axis=1)
+    by_rule = [instance.length_of(pair) / 2 for pair in pairs]
+    assert np.corrcoef(on_map, by_rule)[0, 1] > 0.999
+
+
+def test_a_tour_beside_an_instance_is_its_best_known(tmp_path: Path) -> None:
+    path = written(tmp_path, TSPLIB, "tiny.tsp")
+    tour = "NAME: tiny.opt.tour\nTYPE: TOUR\nDIMENSION: 4\nTOUR_SECTION\n1\n2\n3\n4\n-1\nEOF\n"
+    written(tmp_path, tour, "tiny.opt.tour")
+    assert read_tsplib(path).length == 14
+    written(tmp_path, "tiny : 13\n", "solutions")
+    assert read_tsplib(path).length == 13
+    written(tmp_path, tour.replace("4\n-1", "3\n-1"), "tiny.opt.tour")
+    with pytest.raises(DataError, match=r"tiny.opt.tour: expected a TOUR_SECTION .* from 1 to 4"):
         read_tsplib(path)
 
 
