@@ -3,11 +3,11 @@
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from ostinato.cli.parsing import RunFolder, parse
+from ostinato.cli.parsing import Device, NamedAgain, RunFolder, parse
 from ostinato.errors import DataError, SettingsError
 from ostinato.tasks.names import nearest
 from ostinato.tasks.settings import CheckedModel
@@ -57,12 +57,8 @@ class ChatArguments(CheckedModel):
     seed: int = Field(
         0, ge=0, description="The same seed draws the same answers to the same turns."
     )
-    cell: str | None = Field(
-        None, description="FILE.py:Class once more, for a run with a cell of your own."
-    )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Where to compute. auto: the GPU if there is one."
-    )
+    cell: NamedAgain = None
+    device: Device = "auto"
 
 
 def chat(arguments: list[str]) -> None:

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from pydantic import Field
@@ -15,7 +15,7 @@ from ostinato.cli.evaluate import (
     print_json,
 )
 from ostinato.cli.figures import describe_figures
-from ostinato.cli.parsing import RunFolder, defaults_from_config, parse
+from ostinato.cli.parsing import Device, NamedAgain, RunFolder, defaults_from_config, parse
 from ostinato.cli.processes import is_first_process
 from ostinato.cli.tasks_of_runs import refuse_options
 from ostinato.cli.train import ResumeArguments
@@ -82,12 +82,8 @@ class PredictArguments(CheckedModel):
     format: SampleFormat | None = Field(
         None, description="Of the file. None: as its name tells, else as in training."
     )
-    cell: str | None = Field(
-        None, description="FILE.py:Class once more, for a run with a cell of your own."
-    )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Where to compute. auto: the GPU if there is one."
-    )
+    cell: NamedAgain = None
+    device: Device = "auto"
 
 
 def train_classification(arguments: list[str]) -> None:

@@ -10,7 +10,7 @@ import tyro
 from pydantic import Field
 
 from ostinato.cli.figures import describe_figures
-from ostinato.cli.parsing import RunFolder, parse
+from ostinato.cli.parsing import Device, NamedAgain, RunFolder, parse
 from ostinato.cli.tasks_of_runs import evaluate_for, refuse_options
 from ostinato.errors import SettingsError
 from ostinato.tasks.settings import CheckedModel
@@ -57,12 +57,8 @@ class EvaluateArguments(CheckedModel):
     json_line: Annotated[bool, tyro.conf.arg(name="json"), tyro.conf.FlagCreatePairsOff] = Field(
         False, description="Print one line of JSON and nothing else on standard output."
     )
-    cell: str | None = Field(
-        None, description="FILE.py:Class once more, for a run with a cell of your own."
-    )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Where to compute. auto: the GPU if there is one."
-    )
+    cell: NamedAgain = None
+    device: Device = "auto"
 
 
 TRANSLATION_OPTIONS = ("source", "target", "source_column", "target_column", "beam_size")

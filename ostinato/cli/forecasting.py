@@ -3,7 +3,7 @@
 import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from pydantic import Field
@@ -16,7 +16,7 @@ from ostinato.cli.forecasting_output import (
     save_scores,
     write_forecasts,
 )
-from ostinato.cli.parsing import RunFolder, defaults_from_config, parse
+from ostinato.cli.parsing import Device, NamedAgain, RunFolder, defaults_from_config, parse
 from ostinato.cli.processes import is_first_process
 from ostinato.cli.tasks_of_runs import refuse_options
 from ostinato.cli.train import ResumeArguments
@@ -64,12 +64,8 @@ class ForecastOutput(CheckedModel):
         "is computed, then kept with the run.",
     )
     seed: int = Field(0, ge=0, description="The same seed draws the same paths.")
-    cell: str | None = Field(
-        None, description="FILE.py:Class once more, for a run with a cell of your own."
-    )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Where to compute. auto: the GPU if there is one."
-    )
+    cell: NamedAgain = None
+    device: Device = "auto"
 
 
 class ForecastArguments(ForecastOutput):
@@ -129,12 +125,8 @@ class BacktestArguments(CheckedModel):
     json_line: Annotated[bool, tyro.conf.arg(name="json"), tyro.conf.FlagCreatePairsOff] = Field(
         False, description="Print one line of JSON and nothing else on standard output."
     )
-    cell: str | None = Field(
-        None, description="FILE.py:Class once more, for a run with a cell of your own."
-    )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Where to compute. auto: the GPU if there is one."
-    )
+    cell: NamedAgain = None
+    device: Device = "auto"
 
 
 def train_forecasting(arguments: list[str]) -> None:

@@ -2,12 +2,12 @@
 
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from pydantic import Field
 
-from ostinato.cli.parsing import RunFolder, parse
+from ostinato.cli.parsing import Device, NamedAgain, RunFolder, parse
 from ostinato.errors import DataError, SettingsError
 from ostinato.tasks.settings import CheckedModel
 
@@ -43,12 +43,8 @@ class GenerateArguments(CheckedModel):
     greedy: Annotated[bool, tyro.conf.FlagCreatePairsOff] = Field(
         False, description="Always the likeliest token; nothing is drawn."
     )
-    cell: str | None = Field(
-        None, description="FILE.py:Class once more, for a run with a cell of your own."
-    )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Where to compute. auto: the GPU if there is one."
-    )
+    cell: NamedAgain = None
+    device: Device = "auto"
 
 
 def generate(arguments: list[str]) -> None:

@@ -5,10 +5,10 @@ tyro reads the class, prints the help, and refuses what it does not know with th
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, Field, create_model
 from pydantic.fields import FieldInfo
 
 from ostinato.cli.numbers import numbers_in_words
@@ -23,6 +23,13 @@ Options = TypeVar("Options", bound=BaseModel)
 
 
 RunFolder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+NamedAgain = Annotated[
+    str | None, Field(description="FILE.py:Class once more, for a run with a cell of your own.")
+]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda"],
+    Field(description="Where to compute. auto: the GPU if there is one."),
+]
 
 
 def parse(

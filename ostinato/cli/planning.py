@@ -2,14 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from pydantic import Field
 
 from ostinato.cli.evaluate import EvaluateArguments, print_json
 from ostinato.cli.figures import describe_figures, length
-from ostinato.cli.parsing import RunFolder, defaults_from_config, parse
+from ostinato.cli.parsing import Device, RunFolder, defaults_from_config, parse
 from ostinato.cli.processes import is_first_process
 from ostinato.cli.tasks_of_runs import refuse_options
 from ostinato.cli.train import ResumeArguments
@@ -60,9 +60,7 @@ class PlanArguments(CheckedModel):
         "given. None: one, greedily.",
     )
     seed: int = Field(0, ge=0, description="The same seed draws the same answers.")
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Where to compute. auto: the GPU if there is one."
-    )
+    device: Device = "auto"
 
 
 def train_planning(arguments: list[str]) -> None:

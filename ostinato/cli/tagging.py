@@ -15,7 +15,7 @@ from ostinato.cli.evaluate import (
     print_json,
 )
 from ostinato.cli.figures import describe_figures
-from ostinato.cli.parsing import RunFolder, defaults_from_config, parse
+from ostinato.cli.parsing import Device, NamedAgain, RunFolder, defaults_from_config, parse
 from ostinato.cli.processes import is_first_process
 from ostinato.cli.tasks_of_runs import refuse_options
 from ostinato.cli.train import ResumeArguments
@@ -64,12 +64,8 @@ class TagArguments(CheckedModel):
         gt=0,
         description="Column of the tokens, from 1. None: the first; of CoNLL-U the form.",
     )
-    cell: str | None = Field(
-        None, description="FILE.py:Class once more, for a run with a cell of your own."
-    )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Where to compute. auto: the GPU if there is one."
-    )
+    cell: NamedAgain = None
+    device: Device = "auto"
 
 
 def train_tagging(arguments: list[str]) -> None:

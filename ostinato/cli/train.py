@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from ostinato.cli.parsing import RunFolder, defaults_from_config, parse
+from ostinato.cli.parsing import NamedAgain, RunFolder, defaults_from_config, parse
 from ostinato.cli.processes import is_first_process
 from ostinato.cli.tasks_of_runs import resume_for
 from ostinato.cli.trainings import print_means, print_outcome, print_places, train_seeds
@@ -35,9 +35,7 @@ class ResumeArguments(CheckedModel):
     """A run to go on with, and what may differ this time."""
 
     run: RunFolder = Field(description="Folder of the run.")
-    cell: str | None = Field(
-        None, description="FILE.py:Class once more, for a run with a cell of your own."
-    )
+    cell: NamedAgain = None
     device: Literal["auto", "cpu", "cuda"] | None = Field(
         None, description="Where to compute. None: as before."
     )

@@ -5,13 +5,13 @@ import sys
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from pydantic import Field
 
 from ostinato.cli.evaluate import EvaluateArguments, print_json
-from ostinato.cli.parsing import RunFolder, defaults_from_config, parse
+from ostinato.cli.parsing import Device, NamedAgain, RunFolder, defaults_from_config, parse
 from ostinato.cli.processes import is_first_process
 from ostinato.cli.tasks_of_runs import refuse_options
 from ostinato.cli.train import ResumeArguments
@@ -95,12 +95,8 @@ class TranslateArguments(CheckedModel):
         description="Folder, new or empty, for where each translation looked: a PNG and a JSON a "
         "line. None: not written.",
     )
-    cell: str | None = Field(
-        None, description="FILE.py:Class once more, for a run with a cell of your own."
-    )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Where to compute. auto: the GPU if there is one."
-    )
+    cell: NamedAgain = None
+    device: Device = "auto"
 
 
 def train_translation(arguments: list[str]) -> None:
