@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -95,7 +96,7 @@ def text_table(lines: Iterable[str], name: str, kind: str, separator: str | None
             f"{name}, line 1 is one column, {columns[0]!r}: the cells of a .csv have "
             "commas between; with tabs it is a .tsv, semicolons are to be changed into either"
         )
-    twice = {column for column in columns if columns.count(column) > 1}
+    twice = [column for column, count in Counter(columns).items() if count > 1]
     if twice:
         raise DataError(f"{name}, line 1 names the column {min(twice)!r} twice")
     return Table(name, columns, cells, "line", f"{name}, line 1")

@@ -1,5 +1,6 @@
 """Which column of a table is what."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -46,7 +47,7 @@ def resolve_columns(
     check_header(columns, header, name)
     used = [one for one in (columns.time, columns.series) if one is not None]
     used += [*columns.targets, *columns.known, *columns.static]
-    twice = [one for one in used if used.count(one) > 1]
+    twice = [one for one, count in Counter(used).items() if count > 1]
     if twice:
         raise DataError(f"{name}: column {twice[0]!r} cannot be two things at once")
     time = columns.time
@@ -70,7 +71,7 @@ def check_header(columns: Columns, header: Sequence[str], name: str) -> None:
     Raises:
         DataError: names the option, and the nearest name.
     """
-    twice = [one for one in header if header.count(one) > 1]
+    twice = [one for one, count in Counter(header).items() if count > 1]
     if twice:
         raise DataError(f"{name}: the header names the column {twice[0]!r} twice")
     for option, wanted in (

@@ -33,7 +33,7 @@ WINDOWS = 4096
 _WARM_UP = 2048
 """Steps that a state is read in over, where there are so many before a validation part."""
 _TOGETHER = 256
-_SERIES_AT_ONCE = 4096
+_SERIES_AT_ONCE = 1024
 """Whose states are held together."""
 _SEED = 0
 
