@@ -5,9 +5,10 @@
 
 Training is one pass over 256 series of 20 to 200 steps of 8 numbers, batches of 32, with all that
 belongs to it: ours by `SampleBatches`, which sorts pools of samples by length, and `Trainer`; in
-plain torch by a DataLoader that pads, a packed `nn.LSTM`, Adam and clipped gradients; in Keras by
-`train_on_batch` of masked batches, on the same torch. Both start from the same weights, whose
-scores are compared first. A live step is the whole call, numbers in, probabilities out.
+plain torch by a DataLoader that pads, an `nn.LSTM`, packed or reading the padding, too, AdamW and
+clipped gradients; in Keras by `train_on_batch` of masked batches, on the same torch. Both start
+from the same weights, whose scores are compared first. A live step is the whole call, numbers in,
+probabilities out; Keras has a stateful layer for it.
 """
 
 from collections.abc import Callable
@@ -59,8 +60,10 @@ def as_part(samples: list[Sample]) -> SamplePart:
     return encode_samples(Samples(inputs, labels, places, "random", NAMES), CODEC)
 
 
-def both_models(size: int, *, both: bool) -> tuple[ostinato.Classifier, PlainClassifier]:
-    plain = PlainClassifier(FEATURES, size, CLASSES, both=both)
+def both_models(
+    size: int, *, both: bool, packed: bool = True
+) -> tuple[ostinato.Classifier, PlainClassifier]:
+    plain = PlainClassifier(FEATURES, size, CLASSES, both=both, packed=packed)
     layer = ostinato.LSTM(FEATURES, size, bidirectional=both)
     ours = ostinato.Classifier(ostinato.NumberSteps(FEATURES), layer, CLASSES)
     load_torch_state_dict(layer, plain.lstm.state_dict())
@@ -75,17 +78,17 @@ def our_epoch(model: ostinato.Classifier, part: SamplePart) -> Callable[[], None
     )
 
 
-def training(size: int, *, both: bool) -> Callable[[], Case]:
+def training(size: int, *, both: bool, packed: bool = True) -> Callable[[], Case]:
     def make() -> Case:
         samples = series()
-        ours, plain = both_models(size, both=both)
+        ours, plain = both_models(size, both=both, packed=packed)
         inputs, lengths, _ = collate(samples)
         check_agreement(ours.eval()(inputs, lengths), plain(inputs, lengths), 2e-3)
         optimiser = torch.optim.AdamW(plain.parameters(), lr=1e-3)
         ways = "both ways" if both else "one way"
         return Case(
             f"training, LSTM {ways} h={size}, {COUNT} series",
-            "plain torch",
+            "torch, packed" if packed else "torch, padded",
             our_epoch(ours.train(), as_part(samples)),
             lambda: train_an_epoch(plain, optimiser, samples, BATCH),
             tolerance=None,
@@ -98,7 +101,7 @@ def training_beside_keras(size: int) -> Callable[[], Case]:
     def make() -> Case:
         samples = series()
         ours, plain = both_models(size, both=False)
-        model = keras_model(plain, size)
+        model = keras_model(plain, size, live=False)
         batches = [collate(samples[start : start + BATCH]) for start in range(0, COUNT, BATCH)]
         inputs, lengths, _ = batches[0]
         check_agreement(ours.eval()(inputs, lengths), model(inputs).detach(), 2e-3)
@@ -118,8 +121,8 @@ def training_beside_keras(size: int) -> Callable[[], Case]:
     return make
 
 
-def keras_model(plain: PlainClassifier, size: int) -> Any:
-    """The same network with the same weights in Keras."""
+def keras_model(plain: PlainClassifier, size: int, *, live: bool) -> Any:
+    """The same network with the same weights in Keras; live, it carries the state of one sample."""
     import os
 
     os.environ["KERAS_BACKEND"] = "torch"
@@ -127,9 +130,9 @@ def keras_model(plain: PlainClassifier, size: int) -> Any:
     keras.config.disable_traceback_filtering()
     model = keras.Sequential(
         [
-            keras.Input((None, FEATURES)),
-            keras.layers.Masking(),
-            keras.layers.LSTM(size),
+            keras.Input(batch_shape=(1, 1, FEATURES) if live else (None, None, FEATURES)),
+            *([] if live else [keras.layers.Masking()]),
+            keras.layers.LSTM(size, stateful=live),
             keras.layers.Dense(CLASSES),
         ]
     )
@@ -142,26 +145,48 @@ def keras_model(plain: PlainClassifier, size: int) -> Any:
     return model
 
 
+def our_steps(model: ostinato.Classifier, steps: Tensor) -> Callable[[], Tensor]:
+    answering, rows = LiveClassification(model.eval(), CODEC, 0.5), list(steps.numpy())
+
+    def work() -> Tensor:
+        answering.finish()
+        answers = [answering.feed(row) for row in rows]
+        return torch.tensor([list(one.probabilities.values()) for one in answers if one])
+
+    return work
+
+
 def live(size: int) -> Callable[[], Case]:
     def make() -> Case:
         ours, plain = both_models(size, both=False)
         steps = torch.randn(LIVE_STEPS, FEATURES)
         as_lists = steps.tolist()
-        rows = list(steps.numpy())
-        answering = LiveClassification(ours.eval(), CODEC, 0.5)
-
-        def our_steps() -> Tensor:
-            answering.finish()
-            answers = [answering.feed(row) for row in rows]
-            return torch.tensor([list(one.probabilities.values()) for one in answers if one])
 
         def plain_steps() -> Tensor:
             stream = PlainStream(plain)
             return torch.tensor([stream.feed(row) for row in as_lists])
 
-        return Case(
-            f"{LIVE_STEPS} live steps, LSTM h={size}", "plain torch", our_steps, plain_steps
-        )
+        name = f"{LIVE_STEPS} live steps, LSTM h={size}"
+        return Case(name, "plain torch", our_steps(ours, steps), plain_steps)
+
+    return make
+
+
+def live_beside_keras(size: int) -> Callable[[], Case]:
+    def make() -> Case:
+        ours, plain = both_models(size, both=False)
+        model = keras_model(plain, size, live=True)
+        steps = torch.randn(LIVE_STEPS, FEATURES)
+        as_lists = steps.tolist()
+
+        @torch.no_grad()
+        def keras_steps() -> Tensor:
+            model.layers[0].reset_state()
+            rows = (torch.tensor(row).view(1, 1, -1) for row in as_lists)
+            return torch.tensor([model(row, training=False)[0].softmax(0).tolist() for row in rows])
+
+        name = f"{LIVE_STEPS} live steps, LSTM h={size}"
+        return Case(name, "Keras on torch", our_steps(ours, steps), keras_steps)
 
     return make
 
@@ -171,11 +196,13 @@ def main() -> None:
     settings = settings_of(options)
     makers = [
         training(128, both=False),
+        training(128, both=False, packed=False),
         training(128, both=True),
         training(32, both=False),
         training_beside_keras(128),
         live(128),
         live(32),
+        live_beside_keras(128),
     ]
     for record in compare_all(makers, settings, "classification"):
         if record.case.startswith("training"):

@@ -39,7 +39,7 @@ TITLES = {"length": "steps of each of 100 series", "number": "series of 100 step
 PANELS = {
     "reading": ("seconds of reading", 0.01),
     "update": ("milliseconds of an update", 1),
-    "megabytes": ("MB at the peak", 100),
+    "megabytes": ("MB at the peak", 0),
 }
 
 
@@ -193,9 +193,17 @@ def draw(points: dict[str, Point], output: Path) -> None:
                 heights = [getattr(found[size], measure) for size in sizes]
                 panel.loglog(sizes, heights, marker="o", label=task)
             panel.set_ylabel(name if column == 0 else "")
+            if measure == "megabytes":
+                panel.set_yscale("linear")
             panel.set_ylim(bottom=least)
             panel.grid(color="#e8eaed")
         grid[-1][column].set_xlabel(title)
+    for panel in grid[:2].flat:
+        (low, _), (first, last) = panel.get_ylim(), panel.get_xlim()
+        steps = [first, last]
+        heights = [low, low * last / first]
+        panel.plot(steps, heights, color="#9aa0a6", linestyle=":", label="in proportion")
+        panel.set_xlim(first, last)
     # A panel's two columns have the same scale, so that they can be compared.
     for left, right in grid:
         top = max(left.get_ylim()[1], right.get_ylim()[1])

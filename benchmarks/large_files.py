@@ -4,9 +4,10 @@
 
 Makes files of these sizes in a temporary folder (its parent is --folder) and removes each after its
 use: a table with a text a row, one with a series a row, sentences with a label for every token, and
-one series of ten columns, a row a minute. Each is trained on for four updates, and then classified,
-tagged or judged by a backtest, in processes of their own, whose peak of resident memory is told,
-torch included. What may grow with a file of samples is an index: some tens of bytes a sample.
+one series of ten columns, a row a minute, as CSV and as the Parquet file of the same rows. Each is
+trained on for four updates, and then classified, tagged or judged by a backtest, in processes of
+their own, whose peak of resident memory is told, torch included. What may grow with a file of
+samples is an index: some tens of bytes a sample.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import random
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import matplotlib
@@ -78,6 +80,13 @@ KINDS: dict[str, tuple[str, str, Rows, list[str], list[str]]] = {
         ["forecasting", "--horizon", "24", "--model", "segments"],
         ["backtest", "RUN", "--windows", "5"],
     ),
+    "parquet": (
+        "minutes.parquet",
+        ",".join(["time", *(f"x{column}" for column in range(10))]),
+        minutes,
+        ["forecasting", "--horizon", "24", "--model", "segments"],
+        ["backtest", "RUN", "--windows", "5"],
+    ),
     "sentences": (
         "sentences.tsv",
         "",
@@ -103,6 +112,14 @@ def write(path: Path, head: str, rows: Iterator[str], megabytes: float) -> None:
             size += file.write(block)
 
 
+def as_parquet(table: Path, path: Path) -> None:
+    """Turn a CSV file into the Parquet file of the same rows, some at a time."""
+    import polars
+
+    polars.scan_csv(table, try_parse_dates=True).sink_parquet(path)
+    table.unlink()
+
+
 def behind_minutes(lines: list[str], first: int) -> str:
     """Each line behind the time stamp of its minute, of which so many have passed."""
     places = np.arange(first, first + len(lines)).astype("timedelta64[m]")
@@ -111,25 +128,31 @@ def behind_minutes(lines: list[str], first: int) -> str:
 
 
 def peak_of(arguments: list[str], in_memory: int | None) -> tuple[float, float]:
-    """The peak of resident memory of a command in MB, and its seconds of the processor.
+    """The peak of resident memory of a command in MB, and its seconds of the processor."""
 
-    The command runs in a child of this process, which has imported everything already.
-    """
+    def command() -> int:
+        if in_memory is not None:
+            rows_on_disk.IN_MEMORY_BYTES = in_memory
+        with Path(os.devnull).open("w") as nowhere:
+            sys.stdout = nowhere
+            return cli.main(arguments)
+
+    return apart(command, " ".join(arguments))
+
+
+def apart(work: Callable[[], int | None], name: str) -> tuple[float, float]:
+    """The peak of memory and the seconds of a work in a child, which has imported everything."""
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            if in_memory is not None:
-                rows_on_disk.IN_MEMORY_BYTES = in_memory
-            with Path(os.devnull).open("w") as nowhere:
-                sys.stdout = nowhere
-                code = cli.main(arguments)
+            code = work() or 0
         finally:
             os._exit(code)
     _, status, usage = os.wait4(child, 0)
     if status:
-        raise SystemExit(f"{' '.join(arguments)} ended with {os.waitstatus_to_exitcode(status)}")
+        raise SystemExit(f"{name} ended with {os.waitstatus_to_exitcode(status)}")
     return usage.ru_maxrss / 1000, usage.ru_utime + usage.ru_stime
 
 
@@ -157,7 +180,10 @@ def main() -> None:
             with tempfile.TemporaryDirectory(dir=options.folder) as made:
                 folder = Path(made)
                 path, run = folder / name, folder / "run"
-                write(path, head, rows(random.Random(0)), megabytes)
+                table = path.with_suffix(".csv") if kind == "parquet" else path
+                write(table, head, rows(random.Random(0)), megabytes)
+                if kind == "parquet":
+                    apart(partial(as_parquet, table, path), "writing Parquet")
                 arguments = ["train", *train, "--data", str(path), "--run", str(run), *TRAIN]
                 os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
                 trained = peak_of(arguments, limit)

@@ -52,7 +52,7 @@ def parser_of(description: str | None, *, seconds: float = 2.0) -> argparse.Argu
     parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=seconds, help="for each case")
-    parser.add_argument("--only", default="", help="cases whose name holds this text")
+    parser.add_argument("--only", default="", help="cases whose name or peer holds this text")
     parser.add_argument(
         "--busy",
         action="store_true",
@@ -82,7 +82,7 @@ def compare_all(
         torch.manual_seed(0)
         try:
             case = make()
-            if settings.only not in case.name:
+            if settings.only not in f"{case.name}, {case.peer_name}":
                 continue
             records.append(compare(case, settings, script))
             print(line_of(records[-1]), flush=True)

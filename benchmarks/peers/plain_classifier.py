@@ -1,4 +1,4 @@
-"""A classifier of series as one writes it in plain torch: a DataLoader that pads, a packed LSTM."""
+"""A classifier of series as one writes it in plain torch: a DataLoader that pads, an LSTM."""
 
 import torch
 import torch.nn.functional as F
@@ -10,14 +10,28 @@ Sample = tuple[Tensor, int]
 
 
 class PlainClassifier(nn.Module):
-    """The last state of a packed LSTM, one way or both, and a linear map."""
+    """The last state of an LSTM, one way or both, and a linear map.
 
-    def __init__(self, features: int, hidden_size: int, classes: int, *, both: bool) -> None:
+    Args:
+        features, hidden_size, classes: sizes.
+        both: whether it reads both ways.
+        packed: whether samples are packed; else padding is read, too, and the state of each last
+            step is gathered, which is only right one way.
+    """
+
+    def __init__(
+        self, features: int, hidden_size: int, classes: int, *, both: bool, packed: bool = True
+    ) -> None:
         super().__init__()
+        assert packed or not both
+        self.packed = packed
         self.lstm = nn.LSTM(features, hidden_size, batch_first=True, bidirectional=both)
         self.output = nn.Linear((2 if both else 1) * hidden_size, classes)
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        if not self.packed:
+            outputs, _ = self.lstm(inputs)
+            return self.output(outputs[torch.arange(len(lengths)), lengths - 1])
         packed = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
         _, (hidden, _) = self.lstm(packed)
         return self.output(hidden.transpose(0, 1).flatten(1))
