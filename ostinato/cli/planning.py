@@ -156,8 +156,9 @@ def evaluate_planning(options: EvaluateArguments) -> None:
     if "best_from" in figures:
         print(f"best answers: {figures['best_from']}")
     for name, words in _BESIDE.items():
-        if figures.get(name) is not None:
-            print(f"{words}: mean length {length(figures[name])}")
+        beside = figures.get(name)
+        if beside is not None:
+            print(f"{words}: mean length {length(beside)}")
 
 
 _BESIDE = {

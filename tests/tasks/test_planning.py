@@ -119,6 +119,18 @@ def test_initial_weights_of_another_size_are_refused(tmp_path: Path) -> None:
         train(settings(tmp_path / "two", problem="tsp", **changes))
 
 
+def _reinforce(model: PlannerToBeat, batch, rules) -> torch.Tensor:
+    """The gradient of the equation, of the start that the decoder reads."""
+    model.network.zero_grad()
+    torch.manual_seed(5)
+    drawn = answers_of(model.network, rules, batch, Sampling())
+    greedy = answers_of(model.baseline, rules, batch, Sampling(0.0))
+    advantage = lengths_of(batch, drawn) - lengths_of(batch, greedy)
+    likelihood = model.network.log_likelihood(rules, batch.inputs, batch.lengths, drawn).sum(1)
+    (advantage * likelihood).sum().backward()
+    return model.network.pointing.start.grad.clone()
+
+
 def test_the_gradient_of_rewards_is_that_of_reinforce(tmp_path: Path) -> None:
     torch.manual_seed(3)
     chosen = settings(tmp_path, **REWARDS)
@@ -127,15 +139,25 @@ def test_the_gradient_of_rewards_is_that_of_reinforce(tmp_path: Path) -> None:
     torch.manual_seed(5)
     RewardObjective(model, rules, lambda epoch: []).forward(batch, None).total.backward()
     found = model.network.pointing.start.grad.clone()
-    model.network.zero_grad()
-    torch.manual_seed(5)
-    drawn = answers_of(model.network, rules, batch, Sampling())
-    greedy = answers_of(model.baseline, rules, batch, Sampling(0.0))
-    advantage = lengths_of(batch, drawn) - lengths_of(batch, greedy)
-    inputs = batch.inputs, batch.lengths, drawn
-    likelihood = model.network.log_likelihood(rules, *inputs).sum(1)
-    (advantage * likelihood).sum().backward()
-    torch.testing.assert_close(found, model.network.pointing.start.grad)
+    torch.testing.assert_close(found, _reinforce(model, batch, rules))
+
+
+def test_a_planner_that_has_learned_is_to_be_beaten_from_the_beginning(tmp_path: Path) -> None:
+    chosen = settings(tmp_path, **REWARDS)
+    model = PlannerToBeat(build(chosen))
+    batch, rules = prepare(chosen).epoch(0)[0], rules_for("tsp")
+
+    def gradient(**options) -> torch.Tensor:
+        model.network.zero_grad()
+        torch.manual_seed(5)
+        RewardObjective(model, rules, lambda epoch: [], **options).forward(
+            batch, None
+        ).total.backward()
+        return model.network.pointing.start.grad.clone()
+
+    found = gradient(trained=True)
+    assert not torch.allclose(found, gradient())
+    torch.testing.assert_close(found, _reinforce(model, batch, rules))
 
 
 def test_a_run_of_another_task_is_no_planner(tmp_path: Path) -> None:

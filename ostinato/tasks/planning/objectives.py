@@ -75,13 +75,14 @@ class RewardObjective(nn.Module):
 
     b is the length of the greedy tour of the planner to beat, on the same instance. At the first
     batch of every epoch the planner takes that one's place if its greedy tours on fresh instances
-    are shorter, by more than chance would have it in 1 of 20 cases. In the first epoch, when there
-    is none worth beating, b is the mean of the batch's drawn tours through as many points.
+    are shorter, by more than chance would have it in 1 of 20 cases. In the first epoch of a planner
+    that knows nothing yet, b is the mean of the batch's drawn tours through as many points.
 
     Args:
         model: the planner and the one to beat.
         rules: what may be pointed at.
         comparisons: gives the batches that the comparison before an epoch is made on.
+        trained: the planner has learned before, so that it is worth beating from the beginning.
 
     Source: Williams 1992; Kool 2019, section 4, whose first epoch has a running mean for b.
     """
@@ -91,11 +92,14 @@ class RewardObjective(nn.Module):
         model: PlannerToBeat,
         rules: PointingRules,
         comparisons: Callable[[int], Sequence[PlanningBatch]],
+        *,
+        trained: bool = False,
     ) -> None:
         super().__init__()
         self.model = model
         self.rules = rules
         self.comparisons = comparisons
+        self.trained = trained
 
     def initial_state(self, batch_size: int) -> NoState:
         """Nothing is carried from batch to batch."""
@@ -110,7 +114,7 @@ class RewardObjective(nn.Module):
         read = network.pointing.read(batch.inputs, batch.lengths)
         drawn = answers_of(network, self.rules, batch, Sampling(), read=detach(read))
         lengths = lengths_of(batch, drawn)
-        if batch.epoch == 0:
+        if batch.epoch == 0 and not self.trained:
             to_beat = _mean_of_equal_sizes(lengths, batch.lengths)
         else:
             greedy = answers_of(self.model.baseline, self.rules, batch, Sampling(0.0))

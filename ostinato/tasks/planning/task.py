@@ -214,7 +214,10 @@ def _load_initial_weights(network: PointerNetwork, run: Path, settings: Planning
 def _objective(settings: PlanningSettings, model: nn.Module) -> nn.Module:
     rules = rules_to_learn(settings.problem)
     if isinstance(model, PlannerToBeat):
-        return RewardObjective(model, rules, lambda epoch: _comparisons(settings, epoch))
+        trained = settings.initial_weights is not None
+        return RewardObjective(
+            model, rules, lambda epoch: _comparisons(settings, epoch), trained=trained
+        )
     return LabelObjective(network_of(model), rules)
 
 
