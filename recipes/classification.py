@@ -41,13 +41,14 @@ import csv
 import json
 import os
 import random
-import subprocess
 import sys
 import time
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import mean
+
+from commands import as_options, call_ostinato, figures_of
 
 Row = tuple[str, str]
 FOLDER = "classification"
@@ -57,7 +58,7 @@ MNIST_PIXELS: dict[str, object] = {
     "image-steps": "pixels",
     "hidden-size": 128,
     "read-out": "last",
-    "no-bidirectional": "",
+    "no-bidirectional": True,
     "batch-size": 100,
     "learning-rate": 1e-3,
     "recurrent-dropout": 0.1,
@@ -75,8 +76,8 @@ SETTINGS: dict[str, dict[str, object]] = {
     "domains": {
         "epochs": 3,
         "tokens": "words",
-        "lowercase": "",
-        "part-marks": "",
+        "lowercase": True,
+        "part-marks": True,
         "minimum-count": 3,
         "cell": "gru",
         "hidden-size": 64,
@@ -131,7 +132,7 @@ SETTINGS: dict[str, dict[str, object]] = {
         "epochs": 8,
         "hidden-size": 128,
         "read-out": "last",
-        "no-bidirectional": "",
+        "no-bidirectional": True,
         "batch-size": 100,
         "validation-fraction": 0.05,
     },
@@ -298,25 +299,17 @@ def settings_of(task: str) -> dict[str, object]:
     return SHARED | SETTINGS.get(task, SETTINGS["ucr"])
 
 
-def as_options(settings: dict[str, object]) -> list[str]:
-    """Settings as the command line takes them; an empty one is a switch."""
-    words = ((f"--{name}", str(value)) for name, value in settings.items())
-    return [word for option in words for word in option if word]
-
-
 def train_and_judge(task: str, seed: int, threads: int, run: str) -> tuple[dict, float]:
     """The figures of a task's test, and the seconds that training took, since it was resumed."""
     train, test = files_of(task, Path(f"{run}-data"))
-    command = [sys.executable, "-m", "ostinato.cli"]
     arguments = ["train", "classification", *as_options(settings_of(task)), "--data", str(train)]
     arguments += ["--run", run, "--threads", str(threads), "--seed", str(seed)]
     if (Path(run) / "config.toml").is_file():  # It was begun, and perhaps stopped.
         arguments = ["resume", run, "--threads", str(threads)]
     started = time.time()
-    subprocess.run([*command, *arguments], check=True)
+    call_ostinato(*arguments)
     seconds = time.time() - started
-    evaluate = [*command, "evaluate", run, "--data", str(test), "--json"]
-    return json.loads(subprocess.run(evaluate, check=True, capture_output=True).stdout), seconds
+    return figures_of("evaluate", run, "--data", test), seconds
 
 
 def row_of(task: str, seeds: int, threads: int, runs: Path) -> str:

@@ -18,11 +18,11 @@ import datetime
 import json
 import random
 import resource
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
+
+from commands import as_options, call_ostinato, figures_of
 
 MONTHS = [
     *("January", "February", "March", "April", "May", "June"),
@@ -95,16 +95,6 @@ def make_files(folder: Path, seed: int) -> None:
         (folder / f"{part}.target").write_text("\n".join(map(str, days)) + "\n")
 
 
-def as_options(settings: dict[str, object]) -> list[str]:
-    """Settings as the command line takes them."""
-    return [word for name, value in settings.items() for word in (f"--{name}", str(value))]
-
-
-def command(words: Sequence[str]) -> list[str]:
-    """A command of ostinato in this environment."""
-    return [sys.executable, "-m", "ostinato.cli", *words]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path("runs/dates"), help="of files and run")
@@ -123,15 +113,12 @@ def main() -> None:
     }
     chosen = {name: getattr(options, name) for name in ("score", "updates", "seed", "threads")}
     started = time.time()
-    words = ["train", "translation", "--run", run, *as_options(SETTINGS | files | chosen)]
-    subprocess.run(command(words), check=True)
+    call_ostinato("train", "translation", "--run", run, *as_options(SETTINGS | files | chosen))
     took = {"training_seconds": round(time.time() - started, 1)}
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     took["processor_seconds"] = round(used.ru_utime + used.ru_stime, 1)
     test = as_options({"source": data / "test.source", "target": data / "test.target"})
-    judged = command(["evaluate", run, *test, "--beam-size", "1", "--json"])
-    told = subprocess.run(judged, check=True, capture_output=True, text=True).stdout
-    print(json.dumps({"test": json.loads(told)} | took))
+    print(json.dumps({"test": figures_of("evaluate", run, *test, "--beam-size", 1)} | took))
 
 
 if __name__ == "__main__":

@@ -16,9 +16,10 @@ The second asks again for the time that it was just told.
 
 import argparse
 import os
-import subprocess
 import sys
 from pathlib import Path
+
+from commands import as_options, call_ostinato
 
 SETTINGS: dict[str, object] = {
     "history": 1,
@@ -53,13 +54,8 @@ def main() -> None:
     data = Path(folder) / "dialogues" / "sgd" / "train.jsonl"
     given = SETTINGS | {"updates": options.updates, "threads": options.threads, "run": options.run}
     command = ["train", "translation", "--data", str(data), "--joint", "--tied"]
-    ostinato(*command, *(str(word) for name in given for word in (f"--{name}", given[name])))
-    ostinato("chat", options.run, said=SAID)
-
-
-def ostinato(*arguments: str, said: str | None = None) -> None:
-    command = [sys.executable, "-m", "ostinato.cli", *arguments]
-    subprocess.run(command, input=said, text=True, check=True)
+    call_ostinato(*command, *as_options(given))
+    call_ostinato("chat", options.run, said=SAID)
 
 
 if __name__ == "__main__":

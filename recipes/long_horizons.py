@@ -19,9 +19,10 @@ import csv
 import json
 import os
 import resource
-import subprocess
 import sys
 from pathlib import Path
+
+from commands import as_options, call_ostinato, figures_of
 
 FOLDER = "forecasting"
 HISTORY = 96
@@ -118,17 +119,13 @@ def compute(name: str, horizon: int, runs: Path, changes: dict[str, object]) -> 
         "run": run,
     }
     chosen = SETTINGS | OF_A_SET[name] | own | changes
-    options = [word for option, value in chosen.items() for word in (f"--{option}", str(value))]
-    options += ["--split", *map(str, split)]
-    command = [sys.executable, "-m", "ostinato.cli"]
+    options = [*as_options(chosen), "--split", *split]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     begun = run.is_dir()
     train = ["resume", str(run)] if begun else ["train", "forecasting", *options]
-    subprocess.run([*command, *train], check=True, stdout=sys.stderr)
+    call_ostinato(*train, stdout=sys.stderr)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    judge = [*command, "backtest", str(run), "--every-window", "--json"]
-    done = subprocess.run([*judge, "--device", "cpu"], check=True, stdout=subprocess.PIPE)
-    figures = json.loads(done.stdout)
+    figures = figures_of("backtest", run, "--every-window", "--device", "cpu")
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     figures["training_processor_s"] = None if begun else round(spent, 1)
     result.write_text(json.dumps(figures))

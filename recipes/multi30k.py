@@ -25,9 +25,10 @@ import argparse
 import json
 import os
 import resource
-import subprocess
 import sys
 from pathlib import Path
+
+from commands import as_options, call_ostinato, figures_of
 
 FOLDER = "translation/multi30k"
 SHARED = {
@@ -71,14 +72,6 @@ def find_files(part: str, pair: str) -> dict[str, Path]:
     return files
 
 
-def as_options(settings: dict[str, object]) -> list[str]:
-    """Settings as the command line takes them."""
-    options: list[str] = []
-    for name, value in settings.items():
-        options += [f"--{name}"] if value is True else [f"--{name}", str(value)]
-    return options
-
-
 def processor_seconds() -> float:
     """The processor's time of all commands that were run."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -104,12 +97,10 @@ def main() -> None:
     settings["precision"] = options.precision
     if options.updates is not None:
         settings["updates"] = options.updates
-    command = [sys.executable, "-m", "ostinato.cli"]
-    subprocess.run([*command, "train", "translation", *as_options(settings)], check=True)
+    call_ostinato("train", "translation", *as_options(settings))
     trained = processor_seconds()
     test = as_options({**find_files("test_2016_flickr", pair), "beam-size": options.beam_size})
-    evaluate = [*command, "evaluate", run, *test, "--json"]
-    figures = json.loads(subprocess.run(evaluate, check=True, stdout=subprocess.PIPE).stdout)
+    figures = figures_of("evaluate", run, *test)
     seconds = {"training": round(trained, 1), "test": round(processor_seconds() - trained, 1)}
     print(json.dumps({"test_2016_flickr": figures, "processor_seconds": seconds}))
 

@@ -20,10 +20,10 @@ import argparse
 import json
 import os
 import resource
-import subprocess
-import sys
 import time
 from pathlib import Path
+
+from commands import as_options, call_ostinato
 
 HULLS = "planning/convex_hull_5/convex_hull_5_test.txt"
 TSPLIB = "planning/tsplib"
@@ -64,11 +64,6 @@ RECIPES = {
 }
 
 
-def as_options(settings: dict[str, object]) -> list[str]:
-    """Settings as the command line takes them."""
-    return [word for name, value in settings.items() for word in (f"--{name}", str(value))]
-
-
 def judge(run: str, name: str) -> dict[str, dict[str, float]]:
     """The run's figures, on every set of instances there is for it."""
     import ostinato
@@ -99,9 +94,8 @@ def main() -> None:
     options = parser.parse_args()
     run = options.run or f"runs/{options.recipe}"
     settings = RECIPES[options.recipe] | {"seed": options.seed, "threads": options.threads}
-    command = [sys.executable, "-m", "ostinato.cli", "train", "planning", "--run", run]
     started = time.time()
-    subprocess.run([*command, *as_options(settings)], check=True)
+    call_ostinato("train", "planning", "--run", run, *as_options(settings))
     took = {"training_seconds": round(time.time() - started, 1)}
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     took["processor_seconds"] = round(used.ru_utime + used.ru_stime, 1)

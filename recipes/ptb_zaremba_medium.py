@@ -21,10 +21,11 @@ Ours: not run yet; it needs a GPU, or about a day on two cores.
 import argparse
 import json
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
+
+from commands import as_options, call_ostinato, figures_of
 
 TEXTS = "language_modelling/ptb_word"
 PARTS = {"data": "ptb.train.txt", "valid": "ptb.valid.txt", "test": "ptb.test.txt"}
@@ -65,11 +66,6 @@ def find_texts() -> dict[str, Path]:
     return texts
 
 
-def as_options(settings: dict[str, object]) -> list[str]:
-    """Settings as the command line takes them."""
-    return [word for name, value in settings.items() for word in (f"--{name}", str(value))]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="auto")
@@ -78,12 +74,10 @@ def main() -> None:
     options = parser.parse_args()
     settings = find_texts() | SETTINGS
     settings |= {"device": options.device, "seed": options.seed, "run": options.run}
-    command = [sys.executable, "-m", "ostinato.cli"]
     started = time.time()
-    subprocess.run([*command, "train", "text", *as_options(settings)], check=True)
+    call_ostinato("train", "text", *as_options(settings))
     seconds = round(time.time() - started, 1)
-    evaluate = [*command, "evaluate", options.run, "--part", "test", "--json"]
-    figures = json.loads(subprocess.run(evaluate, check=True, capture_output=True).stdout)
+    figures = figures_of("evaluate", options.run, "--part", "test")
     print(json.dumps({"test": figures, "training_seconds": seconds}))
 
 

@@ -22,10 +22,11 @@ Ours: see recipes/README.md.
 import argparse
 import json
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
+
+from commands import call_ostinato, figures_of
 
 FOLDER = "tagging"
 CORPORA = {
@@ -80,21 +81,12 @@ def main() -> None:
     options = parser.parse_args()
     ways = "one-way" if options.one_way else "both-ways"
     run = options.run or f"runs/tagging-{options.corpus}-{ways}"
-    command = [sys.executable, "-m", "ostinato.cli"]
     arguments = [*options_of(options.corpus), *(ONE_WAY if options.one_way else BOTH_WAYS)]
     arguments += ["--run", run, "--threads", str(options.threads), "--seed", str(options.seed)]
     started = time.time()
-    subprocess.run([*command, "train", "tagging", *arguments], check=True)
+    call_ostinato("train", "tagging", *arguments)
     seconds = round(time.time() - started, 1)
-    evaluate = [
-        *command,
-        "evaluate",
-        run,
-        "--data",
-        str(find_file(TESTS[options.corpus])),
-        "--json",
-    ]
-    figures = json.loads(subprocess.run(evaluate, check=True, capture_output=True).stdout)
+    figures = figures_of("evaluate", run, "--data", find_file(TESTS[options.corpus]))
     print(json.dumps({"test": figures, "training_seconds": seconds}))
 
 

@@ -16,10 +16,11 @@ Ours: see recipes/README.md.
 import argparse
 import json
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
+
+from commands import as_options, call_ostinato, figures_of
 
 TEXT = "language_modelling/tiny_shakespeare/input.txt"
 SHARED = {"schedule": "cosine", "validation-fraction": 0.1}
@@ -63,11 +64,6 @@ def find_text() -> Path:
     return text
 
 
-def as_options(settings: dict[str, object]) -> list[str]:
-    """Settings as the command line takes them."""
-    return [word for name, value in settings.items() for word in (f"--{name}", str(value))]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--gpu", action="store_true", help="the larger variant, for a GPU")
@@ -77,12 +73,10 @@ def main() -> None:
     options = parser.parse_args()
     settings = {"data": find_text(), "run": options.run, "seed": options.seed}
     settings |= {"threads": options.threads} | (GPU if options.gpu else CPU)
-    command = [sys.executable, "-m", "ostinato.cli"]
     started = time.time()
-    subprocess.run([*command, "train", "text", *as_options(settings)], check=True)
+    call_ostinato("train", "text", *as_options(settings))
     seconds = round(time.time() - started, 1)
-    evaluate = [*command, "evaluate", options.run, "--json"]
-    figures = json.loads(subprocess.run(evaluate, check=True, capture_output=True).stdout)
+    figures = figures_of("evaluate", options.run)
     print(json.dumps({"validation": figures, "training_seconds": seconds}))
 
 

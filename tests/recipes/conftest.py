@@ -1,6 +1,7 @@
 """Recipes are scripts: each is loaded from its file."""
 
 import importlib.util
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -8,6 +9,7 @@ from types import ModuleType
 import pytest
 
 RECIPES = Path(__file__).parents[2] / "recipes"
+sys.path.insert(0, str(RECIPES))  # as a recipe that is run has it
 
 
 @pytest.fixture(scope="session")

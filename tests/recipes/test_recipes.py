@@ -218,6 +218,23 @@ def test_without_data_a_recipe_says_what_is_missing(name: str) -> None:
     assert done.stderr.startswith("skipped: set OSTINATO_DATA to the folder that holds")
 
 
+def test_a_recipe_ends_as_its_command_does_and_adds_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.toml").write_text("")
+    recipe = RECIPES / "pointer_networks.py"
+    command = [sys.executable, str(recipe), "sort-20-40", "--run", str(tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "holds a run already" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_settings_of_a_recipe_become_options(recipe: Load) -> None:
+    settings = {"updates": 3, "joint": True, "data": Path("a b")}
+    expected = ["--updates", "3", "--joint", "--data", "a b"]
+    assert recipe("commands").as_options(settings) == expected
+
+
 def test_a_splice_site_that_stands_twice_is_read_once(recipe: Load, tmp_path: Path) -> None:
     file = tmp_path / "splice.data"
     file.write_text("EI,   one,  ACGT\nN,  two,   GGTA\nEI, three, ACGT\n")
@@ -248,9 +265,9 @@ def test_a_recipe_that_was_stopped_goes_on(
 
     def run(command: list[str], **options: object) -> subprocess.CompletedProcess:
         commands.append(command[3:])
-        return subprocess.CompletedProcess(command, 0, stdout=b'{"accuracy": 1.0}')
+        return subprocess.CompletedProcess(command, 0, stdout='{"accuracy": 1.0}')
 
-    monkeypatch.setattr(module.subprocess, "run", run)
+    monkeypatch.setattr("commands.subprocess.run", run)
     monkeypatch.setattr(module, "files_of", lambda task, made: (Path("train"), Path("test")))
     module.train_and_judge("names", 0, 1, str(tmp_path))
     assert commands[0][:2] == ["train", "classification"]
