@@ -103,7 +103,9 @@ def test_rows_that_were_read_already_are_refused(run: Path, tmp_path: Path, caps
     new = tmp_path / "new.csv"
     new.write_text(HEADER + rows(79, 80))
     assert main(["append", str(run), str(new)]) == 2
-    assert "repeats the time stamp of the last row read, 79" in capsys.readouterr().err
+    assert "repeats the time stamp of the last row read, 79; give the rows after it alone" in (
+        capsys.readouterr().err
+    )
 
 
 def test_a_forecast_without_its_known_columns_is_refused(

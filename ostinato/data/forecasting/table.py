@@ -23,6 +23,7 @@ ONLY_SERIES = ""
 """The name of a table's only series, where no column names series."""
 _ONE_BELOW_THE_OTHER = "; several series stand one below the other, a row a time"
 _LARGEST = 3e38
+_SORT = "; every series must be sorted by time, a row a time"
 _PUT_BACK_S = 3600
 _CLOCKS = (
     "; where clocks are put back an hour comes twice: write time stamps with their zone, as "
@@ -189,9 +190,12 @@ class _RowReader:
 
     def _stamp(self, series: SeriesRows, group: str, number: int, row: Sequence[str]) -> int:
         before = series.last_stamp if series.count else None
-        where = f"row {series.last_row}"
+        where, what_to_do = f"row {series.last_row}", _SORT
+        if self.group is None:
+            what_to_do += " (several series in one file need --series)"
         if before is None and group in self.after:
             before, where = self.after[group]
+            what_to_do = "; give the rows after it alone, earlier ones were read already"
         if self.time is None:
             return 0 if before is None else before + 1
         text = row[self.time]
@@ -213,8 +217,7 @@ class _RowReader:
             self._refuse(
                 number,
                 self.columns.time,
-                f"{text!r} {how} {where}{of}; every series must be sorted by time, a row a time"
-                + ("" if self.group is not None else " (several series in one file need --series)")
+                f"{text!r} {how} {where}{of}{what_to_do}"
                 + (_CLOCKS if dated and ":" in text and 0 <= before - stamp < _PUT_BACK_S else ""),
             )
         return stamp
