@@ -156,9 +156,9 @@ def evaluate_planning(options: EvaluateArguments) -> None:
     if "best_from" in figures:
         print(f"best answers: {figures['best_from']}")
     for name, words in _BESIDE.items():
-        beside = figures.get(name)
-        if beside is not None:
-            print(f"{words}: mean length {length(beside)}")
+        mean = figures.get(name)
+        if mean is not None:
+            print(f"{words}: mean length {length(mean)}")
 
 
 _BESIDE = {
