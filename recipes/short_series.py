@@ -65,14 +65,13 @@ SETTINGS = {
     "device": "cpu",
 }
 OF_A_SET = {
-    # On the validation part, too, this is ahead of `direct`: MASE 1.13, and yesterday's hour 1.36.
+    # Chosen on the validation part: MASE 1.07, by the absolute error 1.13, yesterday's hour 1.36.
     "Hourly": {
         "model": "segments",
         "history": 336,
         "segment": 24,
         "season": 24,
         "hidden_size": 128,
-        "loss": "absolute",
         "updates": 1500,
         "validation_fraction": 0.1,
     },
