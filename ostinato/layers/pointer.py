@@ -145,6 +145,21 @@ def log_probabilities(scores: Tensor, allowed: Tensor) -> Tensor:
     return torch.log_softmax(scores.masked_fill(~allowed, -math.inf), -1)
 
 
+def with_row_0(first: Tensor, rows: Tensor) -> Tensor:
+    """`first` (feature,), of the end or the start, before the rows (batch, inputs, feature)."""
+    return torch.cat([first.to(rows.dtype).expand(rows.shape[0], 1, -1), rows], 1)
+
+
+def pointed_at(table: Tensor, pointers: Tensor) -> Tensor:
+    """The rows (rows, time, feature) of a table (samples, inputs + 1, feature) for each pointer.
+
+    `pointers` (rows, time) may be of k rows for each sample, next to each other.
+    """
+    samples, features = table.shape[0], table.shape[2]
+    index = pointers.reshape(samples, -1, 1).expand(-1, -1, features)
+    return table.gather(1, index).view(*pointers.shape, features)
+
+
 def check_clip(clip: float | None) -> None:
     """Raise SettingsError unless scores can be clipped to `clip`."""
     if clip is not None and not 0 < clip < math.inf:

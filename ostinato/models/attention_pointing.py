@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ostinato.layers import TransformerEncoder, TransformerOptions
-from ostinato.layers.pointer import check_clip, clipped, log_probabilities
+from ostinato.layers.pointer import check_clip, clipped, log_probabilities, with_row_0
 
 
 class ReadByAttention(NamedTuple):
@@ -89,10 +89,8 @@ class AttentionPointing(nn.Module):
         real = torch.arange(points.shape[1], device=points.device) < lengths.unsqueeze(1)
         features = self.encoder(self.embedding(points), lengths=lengths)
         mean = (features * real.unsqueeze(2)).sum(1) / lengths.unsqueeze(1)
-        batch = points.shape[0]
-        start, end = (row.to(features.dtype).expand(batch, 1, -1) for row in (self.start, self.end))
-        glimpse_keys, values, keys = self.keys(torch.cat([end, features], 1)).chunk(3, -1)
-        table = torch.cat([start, features], 1)
+        glimpse_keys, values, keys = self.keys(with_row_0(self.end, features)).chunk(3, -1)
+        table = with_row_0(self.start, features)
         return ReadByAttention(
             self.from_first(table),
             self.from_last(table) + self.from_mean(mean).unsqueeze(1),

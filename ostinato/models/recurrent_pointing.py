@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ostinato.errors import SettingsError
 from ostinato.layers import RecurrentLayer
-from ostinato.layers.pointer import Pointer, PointerKeys
+from ostinato.layers.pointer import Pointer, PointerKeys, pointed_at, with_row_0
 
 
 class ReadByRecurrence(NamedTuple):
@@ -64,7 +64,9 @@ class RecurrentPointing(nn.Module):
         """Read points (batch, points, coordinates), the real ones `lengths` (batch,)."""
         features, state = self.encoder(points, lengths=lengths)
         return ReadByRecurrence(
-            self.pointer.prepare(_behind(self.end, features)), _behind(self.start, points), state
+            self.pointer.prepare(with_row_0(self.end, features)),
+            with_row_0(self.start, points),
+            state,
         )
 
     def initial_state(self, read: ReadByRecurrence) -> Any:
@@ -87,18 +89,10 @@ class RecurrentPointing(nn.Module):
             (rows, time, points + 1), and the state after the last.
         """
         # Rows that share a sample are read as more steps of it, so that no key is repeated.
-        samples, features = read.table.shape[0], read.table.shape[2]
-        index = pointers.reshape(samples, -1, 1).expand(-1, -1, features)
-        step_inputs = read.table.gather(1, index).view(*pointers.shape, features)
-        queries, state = self.decoder(step_inputs, state)
-        folded = queries.reshape(samples, -1, queries.shape[2])
+        queries, state = self.decoder(pointed_at(read.table, pointers), state)
+        folded = queries.reshape(len(read.table), -1, queries.shape[2])
         scores = self.pointer(read.pointers, folded, allowed.reshape(*folded.shape[:2], -1))
         return scores.view(allowed.shape), state
-
-
-def _behind(first: Tensor, rows: Tensor) -> Tensor:
-    """`first` (feature,) as row 0 before the rows (batch, rows, feature)."""
-    return torch.cat([first.to(rows.dtype).expand(rows.shape[0], 1, -1), rows], 1)
 
 
 def _check_pair(encoder: RecurrentLayer, decoder: RecurrentLayer) -> None:

@@ -13,7 +13,7 @@ from ostinato.layers import (
     make_positions,
     mask_of_lengths,
 )
-from ostinato.layers.pointer import check_clip, clipped, log_probabilities
+from ostinato.layers.pointer import check_clip, clipped, log_probabilities, pointed_at, with_row_0
 from ostinato.state import KeyValueState, batch_size_of
 
 
@@ -82,14 +82,13 @@ class TransformerPointing(nn.Module):
 
     def read(self, points: Tensor, lengths: Tensor) -> ReadByTransformer:
         """Read points (batch, points, coordinates), the real ones `lengths` (batch,)."""
-        batch, count = points.shape[:2]
+        count = points.shape[1]
         places = self.positions(torch.arange(count, device=points.device))
         embedded = self.embedding(points)
         features = self.encoder(embedded + places.to(embedded.dtype), lengths=lengths)
-        start, end = (row.to(features.dtype).expand(batch, 1, -1) for row in (self.start, self.end))
         return ReadByTransformer(
-            torch.cat([start, features], 1),
-            self.keys(torch.cat([end, features], 1)),
+            with_row_0(self.start, features),
+            self.keys(with_row_0(self.end, features)),
             self.decoder.prepare(features),
             mask_of_lengths(lengths, count).unsqueeze(1),
         )
@@ -108,8 +107,7 @@ class TransformerPointing(nn.Module):
         """As `RecurrentPointing.forward`."""
         # Rows that share a sample are read as more steps of it, so that no key is repeated.
         samples, _, size = read.table.shape
-        index = pointers.reshape(samples, -1, 1).expand(-1, -1, size)
-        chosen = read.table.gather(1, index).view(*pointers.shape, size)
+        chosen = pointed_at(read.table, pointers)
         steps = torch.arange(pointers.shape[1], device=pointers.device)
         places = self.positions(state[0].length.unsqueeze(1) + steps)
         features, state = self.decoder.read_on(
