@@ -88,11 +88,10 @@ def beam_search(
         [[1, 2, 3], [3]]
     """
     limits = _limits(maximum_length, first_tokens)
-    search = _Search(next_step_for, state, first_tokens, beam, limits, end_index)
-    search.reads_tokens = allowed is not None or beam.unrepeated is not None
+    search = _Search(next_step_for, state, first_tokens, beam, limits, end_index, allowed)
     _refuse_lengths(search.limits, beam)
     while search.running:
-        search.step(allowed, collect)
+        search.step(collect)
     return [search.trail.best(found, beam.best) for found in search.found]
 
 
@@ -115,6 +114,7 @@ class _Search:
         beam: Beam,
         limits: list[int],
         end_index: int | None,
+        allowed: Allowed | None,
     ) -> None:
         batch = len(first_tokens)
         self.next_step_for = next_step_for
@@ -122,21 +122,24 @@ class _Search:
         self.beam = beam
         self.limits = limits
         self.end_index = end_index
+        self.allowed = allowed
         self.running = list(range(batch))
         self.width = 1
         self.found: list[list[Found]] = [[] for _ in range(batch)]
         self.last = first_tokens
         self.tokens = first_tokens.new_empty(batch, 0)
-        self.reads_tokens = True
-        """Whether anything asks for `tokens`; without, they stay as they are."""
-        self.taken = 0
         self.log_probabilities = torch.zeros(batch, dtype=torch.double, device=first_tokens.device)
         self.trail = Trail()
         self.forbidden: Tensor | None = None
         self.is_end: Tensor | None = None
         self._ask_for_next_step()
 
-    def step(self, allowed: Allowed | None, collect: Collect | None) -> None:
+    @property
+    def taken(self) -> int:
+        """Steps taken."""
+        return len(self.trail.tokens)
+
+    def step(self, collect: Collect | None) -> None:
         """Every hypothesis becomes its best continuations; those that are over are put aside."""
         scores, self.state = self.next_step(self.last, self.state)
         refuse_what_is_no_number(scores)
@@ -144,7 +147,7 @@ class _Search:
             scores = scores.float()
         if collect is not None:
             self.trail.collected.append(collect(self.state))
-        scores = self._without_what_must_not_follow(scores, allowed)
+        scores = self._without_what_must_not_follow(scores)
         continuations = self._best_continuations(scores)
         self._go_on(
             [
@@ -155,7 +158,7 @@ class _Search:
             ]
         )
 
-    def _without_what_must_not_follow(self, scores: Tensor, allowed: Allowed | None) -> Tensor:
+    def _without_what_must_not_follow(self, scores: Tensor) -> Tensor:
         """The scores (rows, vocabulary), minus infinity for all that is ruled out."""
         beam = self.beam
         if self.forbidden is None:
@@ -167,8 +170,8 @@ class _Search:
         if beam.unrepeated is not None:
             repeats = completes_a_repeat(self.tokens, beam.unrepeated, scores.shape[1])
             mask = _either(mask, repeats)
-        if allowed is not None:
-            refused = ~_checked(allowed(self.tokens, self.state, self.rows), scores)
+        if self.allowed is not None:
+            refused = ~_checked(self.allowed(self.tokens, self.state, self.rows), scores)
             mask = _either(mask, refused)
         mask = self._with_end(mask, scores)
         return scores if mask is None else scores.masked_fill(mask, -math.inf)
@@ -274,7 +277,6 @@ class _Search:
         parents, tokens = [one.row for one in rows], [one.token for one in rows]
         self.trail.parents.append(parents)
         self.trail.tokens.append(tokens)
-        self.taken += 1
         unchanged = parents == list(range(len(self.rows)))
         changed_shape = (running, width) != (self.running, self.width)
         self.running, self.width = running, width
@@ -288,7 +290,7 @@ class _Search:
             chosen = self.rows.new_tensor(parents)
             self.state = select(self.state, chosen)
             self.tokens = self.tokens[chosen]
-        if self.reads_tokens:
+        if self.allowed is not None or self.beam.unrepeated is not None:  # else nobody reads them
             self.tokens = torch.cat([self.tokens, self.last.unsqueeze(1)], 1)
         if changed_shape:
             self._ask_for_next_step()
