@@ -1,19 +1,17 @@
 """Conformal calibration of a run: learned on its validation part, kept in its folder."""
 
-import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ostinato.checkpoint import write_text
 from ostinato.data.forecasting.conformal import learn_shifts, only_wider, shortage, values_needed
 from ostinato.data.forecasting.long_rows import LongRows
 from ostinato.data.forecasting.splits import Parts
-from ostinato.errors import CheckpointError
 from ostinato.tasks.forecasting.data import ForecastData
 from ostinato.tasks.forecasting.evaluation import Told, forecasts_from
+from ostinato.tasks.forecasting.kept import load_kept, save_kept
 from ostinato.tasks.forecasting.reading import Forecaster
 from ostinato.tasks.forecasting.settings import ForecastingSettings
 
@@ -87,23 +85,18 @@ def calibrate(
 def save_calibration(folder: Path, found: Calibration, weights: str) -> None:
     """Keep it in the folder of a run; `weights` names the checkpoint that it is of."""
     shifts = found.shifts and {name: one.tolist() for name, one in found.shifts.items()}
-    content = {"weights": weights, "shifts": shifts, "obstacle": found.obstacle}
-    write_text(folder / KEPT, json.dumps(content))
+    save_kept(folder / KEPT, {"shifts": shifts, "obstacle": found.obstacle}, weights)
 
 
 def load_calibration(folder: Path, weights: str) -> Calibration | None:
     """What was kept; None where nothing is, or the run has other weights by now."""
-    if not (folder / KEPT).is_file():
-        return None
-    try:
-        content = json.loads((folder / KEPT).read_text(encoding="utf-8"))
-        if content["weights"] != weights:
-            return None
-        shifts = content["shifts"]
-        kept = shifts and {name: np.array(one) for name, one in shifts.items()}
-        return Calibration(kept, content.get("obstacle"))
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
-        raise CheckpointError(f"{folder / KEPT} is damaged: {problem}; delete it") from problem
+    return load_kept(folder / KEPT, weights, _read)
+
+
+def _read(content: dict[str, Any]) -> Calibration:
+    shifts = content["shifts"]
+    kept = shifts and {name: np.array(one) for name, one in shifts.items()}
+    return Calibration(kept, content.get("obstacle"))
 
 
 def _truths(

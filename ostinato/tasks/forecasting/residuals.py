@@ -1,15 +1,15 @@
 """What a forecaster was off by, one step ahead, on its validation part; kept with the run."""
 
-import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ostinato.checkpoint import write_text
-from ostinato.errors import CheckpointError, DataError
+from ostinato.errors import DataError
 from ostinato.tasks.forecasting.data import ForecastData
 from ostinato.tasks.forecasting.evaluation import Told, paths_from
+from ostinato.tasks.forecasting.kept import load_kept, save_kept
 from ostinato.tasks.forecasting.reading import Forecaster, states_in_batches
 from ostinato.tasks.forecasting.settings import ForecastingSettings
 
@@ -58,20 +58,16 @@ def learn_residuals(
 def save_residuals(folder: Path, residuals: Residuals, weights: str) -> None:
     """Keep them in the folder of a run; `weights` names the checkpoint that they are of."""
     listed = {name: one.tolist() for name, one in residuals.items()}
-    write_text(folder / KEPT, json.dumps({"weights": weights, "residuals": listed}))
+    save_kept(folder / KEPT, {"residuals": listed}, weights)
 
 
 def load_residuals(folder: Path, weights: str) -> Residuals | None:
     """What `save_residuals` kept; None where nothing is, or the run has other weights by now."""
-    if not (folder / KEPT).is_file():
-        return None
-    try:
-        content = json.loads((folder / KEPT).read_text(encoding="utf-8"))
-        if content["weights"] != weights:
-            return None
-        return {name: np.array(one) for name, one in content["residuals"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
-        raise CheckpointError(f"{folder / KEPT} is damaged: {problem}; delete it") from problem
+    return load_kept(folder / KEPT, weights, _read)
+
+
+def _read(content: dict[str, Any]) -> Residuals:
+    return {name: np.array(one) for name, one in content["residuals"].items()}
 
 
 def _origins(data: ForecastData, name: str, horizon: int) -> NDArray[np.int64]:
