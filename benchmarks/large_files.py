@@ -64,6 +64,12 @@ def minutes(chance: random.Random) -> Iterator[str]:
 
 
 Rows = Callable[[random.Random], Iterator[str]]
+_MINUTES: tuple[str, Rows, list[str], list[str]] = (
+    ",".join(["time", *(f"x{column}" for column in range(10))]),
+    minutes,
+    ["forecasting", "--horizon", "24", "--model", "segments"],
+    ["backtest", "RUN", "--windows", "5"],
+)
 KINDS: dict[str, tuple[str, str, Rows, list[str], list[str]]] = {
     "texts": ("texts.csv", "text,label", texts, ["classification"], ["predict", "RUN", "FILE"]),
     "series": (
@@ -73,20 +79,8 @@ KINDS: dict[str, tuple[str, str, Rows, list[str], list[str]]] = {
         ["classification", "--format", "wide"],
         ["predict", "RUN", "FILE"],
     ),
-    "minutes": (
-        "minutes.csv",
-        ",".join(["time", *(f"x{column}" for column in range(10))]),
-        minutes,
-        ["forecasting", "--horizon", "24", "--model", "segments"],
-        ["backtest", "RUN", "--windows", "5"],
-    ),
-    "parquet": (
-        "minutes.parquet",
-        ",".join(["time", *(f"x{column}" for column in range(10))]),
-        minutes,
-        ["forecasting", "--horizon", "24", "--model", "segments"],
-        ["backtest", "RUN", "--windows", "5"],
-    ),
+    "minutes": ("minutes.csv", *_MINUTES),
+    "parquet": ("minutes.parquet", *_MINUTES),
     "sentences": (
         "sentences.tsv",
         "",

@@ -7,7 +7,7 @@ from ostinato.checkpoint import write_text
 from ostinato.data.corpus_cache import default_cache
 from ostinato.data.planning.examples import TEST, VALIDATION, draw_instances
 from ostinato.data.planning.instance_file import Instance, format_instances, read_instances
-from ostinato.data.planning.labels import best_answers, training_answers
+from ostinato.data.planning.labels import EXACT_IN_TESTS, best_answers, training_answers
 from ostinato.data.planning.problems import Problem
 from ostinato.errors import DataError
 
@@ -50,7 +50,10 @@ def instances_to_test(
     if tell is not None:
         tell(
             f"finding the best answers to {count:,} fixed instances, once; they are kept in {path}"
-            + ("; a tour through 50 points or more takes about a second" * (sizes[1] >= 50))
+            + (
+                f"; a tour through {EXACT_IN_TESTS} points or more takes about a second"
+                * (sizes[1] >= EXACT_IN_TESTS)
+            )
         )
     answers = best_answers(problem, points)
     write_text(path, format_instances(problem, points, answers))
