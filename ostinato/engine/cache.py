@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ostinato.engine.kinds import Kind, learn
+from ostinato.engine.lasting import lasting_name
 from ostinato.engine.likeness import comparable, identity, is_plain
 from ostinato.engine.precision import Products, autocast_rounds
 from ostinato.engine.program import CannotCompileError
@@ -235,7 +236,7 @@ def forget() -> None:
 def _learnt(view: CellView, form: Form) -> Kind | str:
     """The kind, or why there is none; not the exception, which would hold on to its callers."""
     try:
-        return learn(view.cell, view.parameters, form)
+        return learn(view.cell, view.parameters, form, lasting_name(view.name(form)))
     except CannotCompileError as problem:
         return str(problem)
 

@@ -16,12 +16,14 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from ostinato.engine.disk import keep, own_folder, read_kept
 from ostinato.engine.effects import without_effects
 from ostinato.engine.likeness import is_plain
 from ostinato.engine.program import Node, Row
 from ostinato.engine.reading import Steps
 from ostinato.engine.stages import Stages, cut_into_stages
 from ostinato.engine.trace import Form, TracedStep, trace
+from ostinato.engine.trace_text import text_of, traced_from
 from ostinato.errors import EngineError
 
 _KNOWN: dict[str, "Kind"] = {}
@@ -47,8 +49,14 @@ class Kind:
         return tuple(self.shapes)
 
 
-def learn(cell: Steps, parameters: Mapping[str, Tensor], form: Form) -> Kind:
+def learn(cell: Steps, parameters: Mapping[str, Tensor], form: Form, lasting: str | None) -> Kind:
     """Trace a step, and remember it under its key. One thread at a time.
+
+    Args:
+        cell: any cell of an `unroll`.
+        parameters: its tensors by name, all of one floating-point kind.
+        form: what the step is traced with.
+        lasting: its name (`lasting_name`), under which it is kept on the disk; None: it is not.
 
     Raises:
         CannotCompileError: with the reason.
@@ -57,15 +65,10 @@ def learn(cell: Steps, parameters: Mapping[str, Tensor], form: Form) -> Kind:
     shapes = {name: tuple(tensor.shape) for name, tensor in parameters.items()}
     with by_itself():
         twin = without_numbers(cell)
-        examples = {
-            name: torch.empty(shape, dtype=dtype, device="cpu") for name, shape in shapes.items()
-        }
-        others = {
-            name: torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu")
-            for name, tensor in cast(nn.Module, cell).named_buffers(remove_duplicate=False)
-            if name not in examples
-        }
-        traced = without_effects(twin, lambda: trace(twin, examples, form, others))
+        traced = _kept(lasting)
+        if traced is None:
+            traced = _traced(cell, twin, parameters, form)
+            _keep(lasting, traced)
         stages = cut_into_stages(traced, backward=True)
     key = f"{type(cell).__name__}:{_hash_of(traced, dtype, shapes)}"
     return _KNOWN.setdefault(key, Kind(key, twin, form, dtype, shapes, stages))
@@ -85,6 +88,34 @@ def kind_by_key(key: str) -> Kind:
             f"(if it was traced by another version, export it anew); known here: {known}"
         )
     return _KNOWN[key]
+
+
+def _traced(cell: Steps, twin: Steps, parameters: Mapping[str, Tensor], form: Form) -> TracedStep:
+    examples = {
+        name: torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu")
+        for name, tensor in parameters.items()
+    }
+    others = {
+        name: torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu")
+        for name, tensor in cast(nn.Module, cell).named_buffers(remove_duplicate=False)
+        if name not in examples
+    }
+    return without_effects(cast(nn.Module, twin), lambda: trace(twin, examples, form, others))
+
+
+def _kept(lasting: str | None) -> TracedStep | None:
+    """What an earlier process traced under this name, if it did."""
+    folder = own_folder("steps")
+    if folder is None or lasting is None:
+        return None
+    text = read_kept(folder / lasting)
+    return None if text is None else traced_from(text.decode())
+
+
+def _keep(lasting: str | None, traced: TracedStep) -> None:
+    folder = own_folder("steps")
+    if folder is not None and lasting is not None:
+        keep(folder / lasting, text_of(traced).encode())
 
 
 def without_numbers(cell: Steps) -> Any:

@@ -113,7 +113,7 @@ class Program:
 
     def constant(self, number: float) -> Row:
         # The sign of zero is part of a number's name: 0.0 == -0.0 would make them one node.
-        return Row([self.node("constant", (), _Number(float(number)))])
+        return Row([self.node("constant", (), NumberLabel(float(number)))])
 
     def zero(self, width: int) -> Row:
         return Row([self.node("zero", width=width)] if width else [])
@@ -222,7 +222,7 @@ class Program:
 _KEEP_ZERO = ("negate", "copy", "divide")
 
 
-class _Number(float):
+class NumberLabel(float):
     """A number that differs from another where their bits do."""
 
     def __eq__(self, other: object) -> bool:

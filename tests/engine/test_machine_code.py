@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import ostinato
+from ostinato.engine import disk
 from ostinato.engine.cpu import machine_code, target
 
 
@@ -35,7 +36,7 @@ def test_a_broken_llvmlite_is_named_and_another_engine_runs(
 def test_without_a_home_there_is_no_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "home", Mock(side_effect=RuntimeError("no home")))
-    assert machine_code._folder.__wrapped__() is None
+    assert disk.own_folder.__wrapped__("code") is None
 
 
 def test_a_cache_folder_that_is_a_file_or_that_others_write_is_not_used(
@@ -44,11 +45,11 @@ def test_a_cache_folder_that_is_a_file_or_that_others_write_is_not_used(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     (tmp_path / "file").mkdir()
     (tmp_path / "file" / "ostinato").touch()
-    assert machine_code._folder.__wrapped__() is None
+    assert disk.own_folder.__wrapped__("code") is None
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "open"))
     (tmp_path / "open" / "ostinato" / "code").mkdir(parents=True)
     (tmp_path / "open" / "ostinato" / "code").chmod(0o777)
-    assert machine_code._folder.__wrapped__() is None
+    assert disk.own_folder.__wrapped__("code") is None
 
 
 SPOILT = {"junk": b"junk" * 99, "cut off": bytes(40), "empty": b""}
@@ -59,7 +60,7 @@ def test_a_spoilt_file_in_the_cache_is_written_anew(
     content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text, portable = "define i64 @seven() { ret i64 7 }", target.portable_target()
-    monkeypatch.setattr(machine_code, "_folder", lambda: tmp_path)
+    monkeypatch.setattr(machine_code, "own_folder", lambda _: tmp_path)
     machine_code.MachineCode(text, portable)
     (path,) = tmp_path.iterdir()
     good = path.read_bytes()

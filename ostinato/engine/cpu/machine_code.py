@@ -1,15 +1,12 @@
-"""LLVM IR to machine code, kept in the process and in a folder that only its owner can write."""
+"""LLVM IR to machine code, kept in the process and on the disk."""
 
 import hashlib
-import os
-import stat
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ostinato.engine.cpu.target import Target
-
-_DIGEST_BYTES = 32
+from ostinato.engine.disk import keep, own_folder, read_kept
 
 
 class MachineCode:
@@ -23,12 +20,12 @@ class MachineCode:
         self._machine = _target_machine(target)
         self._engine = llvm.create_mcjit_compiler(module, self._machine)
         path = _place(text, target)
-        stored = None if path is None else _read(path)
+        stored = None if path is None else read_kept(path)
         if stored is None:
             _optimise(module, self._machine)
         if path is not None:
             self._engine.set_object_cache(
-                lambda _, made: _write(path, made) if stored is None else None,
+                lambda _, made: keep(path, made) if stored is None else None,
                 lambda _: stored,
             )
         self._engine.finalize_object()
@@ -70,43 +67,9 @@ def _place(text: str, target: Target) -> Path | None:
     """Where the code of this module lies on disk: named after everything it was made from."""
     import llvmlite
 
-    folder = _folder()
+    folder = own_folder("code")
     if folder is None:
         return None
     made_from = (text, target.processor, target.features, llvmlite.__version__)
     key = hashlib.sha256("\0".join(made_from).encode()).hexdigest()
     return folder / f"{key}.o"
-
-
-@cache
-def _folder() -> Path | None:
-    """The cache folder, or None where there is none that only its owner can write."""
-    try:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        folder = base / "ostinato" / "code"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.stat()
-    except (OSError, RuntimeError):
-        return None
-    others_write = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    mine = not hasattr(os, "getuid") or found.st_uid == os.getuid()
-    return folder if mine and not others_write else None
-
-
-def _read(path: Path) -> bytes | None:
-    """The code at `path`, or None if there is none or it is not what was written."""
-    try:
-        stored = path.read_bytes()
-    except OSError:
-        return None
-    digest, code = stored[:_DIGEST_BYTES], stored[_DIGEST_BYTES:]
-    return code if hashlib.sha256(code).digest() == digest else None
-
-
-def _write(path: Path, code: bytes) -> None:
-    beside = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(hashlib.sha256(code).digest() + code)
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
