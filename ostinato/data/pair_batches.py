@@ -1,15 +1,14 @@
 """An epoch of batches of pairs, each with about the same number of tokens and little padding."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import Dataset
 
 from ostinato.data.pair_part import PairPart
 from ostinato.data.pair_window import PairWindow
-from ostinato.data.sorted_pools import lines_in_words, pooled_batches
+from ostinato.data.sorted_pools import Epoch, PooledBatches, lines_in_words
 from ostinato.errors import SettingsError
 
 
@@ -26,65 +25,29 @@ class BatchLimits(NamedTuple):
     pairs: int
 
 
-class PairBatches(Dataset[PairWindow]):
-    """The batches of one epoch: every pair once, in an order that (seed, epoch) alone decides.
-
-    Pairs in random order are cut into pools, a pool is sorted by length and cut into batches, and
-    the batches of all pools are shuffled. With several processes, each reads its own rows of the
-    same batch, so the order of the data does not depend on their number; one for which a batch has
-    no row reads the first, uncounted.
+class PairBatches(PooledBatches[PairWindow]):
+    """The batches of pairs of one epoch, each with about the same number of tokens.
 
     Args:
         part: the pairs.
         limits: of a batch, over all processes.
-        seed, epoch: decide the order. No seed: sorted by length, for evaluation.
-        rank: this process, from 0.
-        world_size: number of processes.
+        epoch: as `Epoch` says.
 
     Raises:
         SettingsError: limits that cannot be.
     """
 
-    def __init__(
-        self,
-        part: PairPart,
-        limits: BatchLimits,
-        *,
-        seed: int | None = None,
-        epoch: int = 0,
-        rank: int = 0,
-        world_size: int = 1,
-    ) -> None:
+    def __init__(self, part: PairPart, limits: BatchLimits, **epoch: Unpack[Epoch]) -> None:
         if limits.tokens < 1 or limits.pairs < 1:
             raise SettingsError(
                 f"a batch needs at least 1 token and 1 pair, not {limits.tokens} and {limits.pairs}"
             )
+        lengths = np.stack([part.source.lengths, part.target.lengths + 1], 1)
+        super().__init__(lengths, limits.tokens, limits.pairs, **epoch)
         self.part = part
-        self.rank = rank
-        self.world_size = world_size
-        self.lengths = np.stack([part.source.lengths, part.target.lengths + 1], 1)
-        generator = None if seed is None else np.random.default_rng([seed, epoch])
-        self.batches = pooled_batches(self.lengths, limits.tokens, limits.pairs, generator)
 
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __getitem__(self, index: int) -> PairWindow:
-        if not 0 <= index < len(self):
-            raise IndexError(f"batch {index} of an epoch of {len(self)}")
-        batch, part = self.batches[index], self.part
-        mine = batch[self.rank :: self.world_size]
-        rows = mine if len(mine) else batch[:1]
-        window = _window(part, rows)
-        if len(mine):
-            return window
-        return window._replace(counted=window.counted & False, units=0)
-
-    @property
-    def padding_share(self) -> float:
-        """The share of all positions, of both sides, that are padding."""
-        positions = sum(len(batch) * self.lengths[batch].max(0).sum() for batch in self.batches)
-        return 1 - float(self.lengths.sum() / positions)
+    def window(self, rows: NDArray[np.int64]) -> PairWindow:
+        return _window(self.part, rows)
 
 
 def _window(part: PairPart, rows: NDArray[np.int64]) -> PairWindow:

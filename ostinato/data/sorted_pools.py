@@ -1,11 +1,80 @@
 """Whole sequences as batches with little padding, in an order that chance decides."""
 
+from abc import abstractmethod
+from typing import Any, TypedDict, TypeVar, Unpack
+
 import numpy as np
 from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+Window = TypeVar("Window")
 
 # So many batches' sequences are sorted by length together: more would leave less padding and less
 # chance in which sequences meet.
 _POOL_BATCHES = 100
+
+
+class Epoch(TypedDict, total=False):
+    """Which batches of which epoch a process reads.
+
+    Attributes:
+        seed, epoch: decide the order. No seed: sorted by length, for evaluation.
+        rank: this process, from 0.
+        world_size: number of processes.
+    """
+
+    seed: int | None
+    epoch: int
+    rank: int
+    world_size: int
+
+
+class PooledBatches(Dataset[Window]):
+    """The batches of one epoch: every sequence once, in an order that (seed, epoch) alone decides.
+
+    Their order is that of `pooled_batches`. With several processes, each reads its own rows of the
+    same batch, so the order of the data does not depend on their number; one for which a batch has
+    no row reads the first, uncounted.
+
+    Args:
+        lengths: (sequences, sides): one side, or source and target.
+        tokens: of either side of a batch at most, over all processes, padding included; a sequence
+            that is longer alone is a batch by itself.
+        rows: sequences of a batch at most, at least 1.
+        epoch: as `Epoch` says.
+    """
+
+    def __init__(
+        self, lengths: NDArray[np.int64], tokens: int, rows: int, **epoch: Unpack[Epoch]
+    ) -> None:
+        self.lengths = lengths
+        self.rank, self.world_size = epoch.get("rank", 0), epoch.get("world_size", 1)
+        seed = epoch.get("seed")
+        draws = None if seed is None else np.random.default_rng([seed, epoch.get("epoch", 0)])
+        self.batches = pooled_batches(lengths, tokens, rows, draws)
+
+    @abstractmethod
+    def window(self, rows: NDArray[np.int64]) -> Any:
+        """These sequences as one window, a named tuple with `counted` and `units`."""
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, index: int) -> Window:
+        if not 0 <= index < len(self):
+            raise IndexError(f"batch {index} of an epoch of {len(self)}")
+        batch = self.batches[index]
+        mine = batch[self.rank :: self.world_size]
+        if len(mine):
+            return self.window(mine)
+        window = self.window(batch[:1])
+        return window._replace(counted=window.counted & False, units=0)
+
+    @property
+    def padding_share(self) -> float:
+        """The share of all positions, of all sides, that are padding."""
+        positions = sum(len(batch) * self.lengths[batch].max(0).sum() for batch in self.batches)
+        return 1 - float(self.lengths.sum() / positions)
 
 
 def pooled_batches(

@@ -1,15 +1,14 @@
 """An epoch of batches of samples, each of samples of about the same length."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from ostinato.data.classification.part import SamplePart
-from ostinato.data.sorted_pools import pooled_batches
+from ostinato.data.sorted_pools import Epoch, PooledBatches
 from ostinato.errors import SettingsError
 
 _TOLD = 4
@@ -40,66 +39,32 @@ class SampleWindow(NamedTuple):
     fresh: bool = True
 
 
-class SampleBatches(Dataset[SampleWindow]):
-    """The batches of one epoch: every sample once, in an order that (seed, epoch) alone decides.
-
-    Samples in random order are cut into pools, a pool is sorted by length and cut into batches, and
-    the batches of all pools are shuffled. With several processes, each reads its own rows of the
-    same batch; one for which a batch has no row reads the first, uncounted.
+class SampleBatches(PooledBatches[SampleWindow]):
+    """The batches of samples of one epoch, each of samples of about the same length.
 
     Args:
         part: the samples.
         steps: of a batch over all processes, padding included; a longer sample is a batch by
             itself.
         samples: of a batch at most.
-        seed, epoch: decide the order. No seed: sorted by length, for evaluation.
-        rank: this process, from 0.
-        world_size: number of processes.
+        epoch: as `Epoch` says.
 
     Raises:
         SettingsError: limits that cannot be.
     """
 
     def __init__(
-        self,
-        part: SamplePart,
-        *,
-        steps: int,
-        samples: int,
-        seed: int | None = None,
-        epoch: int = 0,
-        rank: int = 0,
-        world_size: int = 1,
+        self, part: SamplePart, *, steps: int, samples: int, **epoch: Unpack[Epoch]
     ) -> None:
         if steps < 1 or samples < 1:
             raise SettingsError(
                 f"a batch needs at least 1 step and 1 sample, not {steps} and {samples}"
             )
+        super().__init__(part.inputs.lengths[:, None], steps, samples, **epoch)
         self.part = part
-        self.rank = rank
-        self.world_size = world_size
-        self.lengths = part.inputs.lengths[:, None]
-        generator = None if seed is None else np.random.default_rng([seed, epoch])
-        self.batches = pooled_batches(self.lengths, steps, samples, generator)
 
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __getitem__(self, index: int) -> SampleWindow:
-        if not 0 <= index < len(self):
-            raise IndexError(f"batch {index} of an epoch of {len(self)}")
-        batch = self.batches[index]
-        mine = batch[self.rank :: self.world_size]
-        window = _window(self.part, mine if len(mine) else batch[:1])
-        if len(mine):
-            return window
-        return window._replace(counted=window.counted & False, units=0)
-
-    @property
-    def padding_share(self) -> float:
-        """The share of all positions that is padding."""
-        positions = sum(len(batch) * self.lengths[batch].max() for batch in self.batches)
-        return 1 - float(self.lengths.sum() / positions)
+    def window(self, rows: NDArray[np.int64]) -> SampleWindow:
+        return _window(self.part, rows)
 
 
 def _window(part: SamplePart, rows: NDArray[np.int64]) -> SampleWindow:

@@ -1,14 +1,13 @@
 """An epoch of batches of tagged sentences, each of sentences of about the same length."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from ostinato.data.sorted_pools import lines_in_words, pooled_batches
+from ostinato.data.sorted_pools import Epoch, PooledBatches, lines_in_words
 from ostinato.data.tagging.part import UNSEEN, TaggedPart
 from ostinato.errors import SettingsError
 
@@ -45,66 +44,32 @@ class TagWindow(NamedTuple):
     fresh: bool = True
 
 
-class TagBatches(Dataset[TagWindow]):
-    """The batches of one epoch: every sentence once, in an order that (seed, epoch) alone decides.
-
-    Sentences in random order are cut into pools, a pool is sorted by length and cut into batches,
-    and the batches of all pools are shuffled. With several processes, each reads its own rows of
-    the same batch; one for which a batch has no row reads the first, uncounted.
+class TagBatches(PooledBatches[TagWindow]):
+    """The batches of sentences of one epoch, each of sentences of about the same length.
 
     Args:
         part: the sentences.
         tokens: of a batch over all processes, padding included; a longer sentence is a batch by
             itself.
         sentences: of a batch at most.
-        seed, epoch: decide the order. No seed: sorted by length, for evaluation.
-        rank: this process, from 0.
-        world_size: number of processes.
+        epoch: as `Epoch` says.
 
     Raises:
         SettingsError: limits that cannot be.
     """
 
     def __init__(
-        self,
-        part: TaggedPart,
-        *,
-        tokens: int,
-        sentences: int,
-        seed: int | None = None,
-        epoch: int = 0,
-        rank: int = 0,
-        world_size: int = 1,
+        self, part: TaggedPart, *, tokens: int, sentences: int, **epoch: Unpack[Epoch]
     ) -> None:
         if tokens < 1 or sentences < 1:
             raise SettingsError(
                 f"a batch needs at least 1 token and 1 sentence, not {tokens} and {sentences}"
             )
+        super().__init__(part.words.lengths[:, None], tokens, sentences, **epoch)
         self.part = part
-        self.rank = rank
-        self.world_size = world_size
-        self.lengths = part.words.lengths[:, None]
-        generator = None if seed is None else np.random.default_rng([seed, epoch])
-        self.batches = pooled_batches(self.lengths, tokens, sentences, generator)
 
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __getitem__(self, index: int) -> TagWindow:
-        if not 0 <= index < len(self):
-            raise IndexError(f"batch {index} of an epoch of {len(self)}")
-        batch = self.batches[index]
-        mine = batch[self.rank :: self.world_size]
-        window = _window(self.part, mine if len(mine) else batch[:1])
-        if len(mine):
-            return window
-        return window._replace(counted=window.counted & False, units=0)
-
-    @property
-    def padding_share(self) -> float:
-        """The share of all positions that is padding."""
-        positions = sum(len(batch) * self.lengths[batch].max() for batch in self.batches)
-        return 1 - float(self.lengths.sum() / positions)
+    def window(self, rows: NDArray[np.int64]) -> TagWindow:
+        return _window(self.part, rows)
 
 
 def _window(part: TaggedPart, rows: NDArray[np.int64]) -> TagWindow:
