@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from ostinato.checkpoint import load_checkpoint
 from ostinato.errors import CheckpointError, DataError, SettingsError
@@ -310,12 +311,33 @@ def test_settings_that_cannot_be_are_refused(options: dict, message: str) -> Non
         ClassificationSettings(data=Path("a.tsv"), **options)
 
 
+def test_image_files_are_told_apart(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0)
+    for label, light in (("dark", 0), ("light", 100)):
+        (tmp_path / "images" / label).mkdir(parents=True)
+        for number in range(12):
+            pixels = noise.integers(light, light + 100, (6, 9), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "images" / label / f"{number}.png")
+    options = {"image_size": 8, "image_steps": "patches", "patch_size": 2}
+    run = train_classification(
+        data=tmp_path / "images", run=tmp_path / "run", **QUICK | {"updates": 30} | options
+    )
+    again = load_classifier(tmp_path / "run")
+    assert again.evaluate(tmp_path / "images").figures["accuracy"] == 1.0
+    one = again.read(tmp_path / "images" / "light" / "3.png")
+    assert run.predict(one)[0].label == "light"
+    with pytest.raises(DataError, match="images do not come from standard input"):
+        again.read(Path("-"))
+
+
 def test_options_of_other_inputs_are_refused(tmp_path: Path) -> None:
     data = write(tmp_path / "strings.tsv", strings(20, seed=1))
     with pytest.raises(SettingsError, match="fold is for series of numbers"):
         train_classification(data=data, run=tmp_path / "run", fold=2, **QUICK)
     with pytest.raises(SettingsError, match=r"image_steps is for images, .* as documents"):
         train_classification(data=data, run=tmp_path / "run", image_steps="pixels", **QUICK)
+    with pytest.raises(SettingsError, match=r"colour is for images, .* as documents"):
+        train_classification(data=data, run=tmp_path / "run", colour=True, **QUICK)
     data = write_series(tmp_path / "series.ts", 20, seed=1)
     with pytest.raises(SettingsError, match="tokens is for texts"):
         train_classification(data=data, run=tmp_path / "run", tokens="words", **QUICK)

@@ -6,7 +6,9 @@ from typing import Literal, NamedTuple
 
 from ostinato.data.classification.columns import Columns
 from ostinato.data.classification.folders import FASTA, read_folder, texts_of
-from ostinato.data.classification.images import Steps, read_images
+from ostinato.data.classification.idx_images import is_idx, read_idx_images
+from ostinato.data.classification.image_files import holds_images, is_image, read_image_files
+from ostinato.data.classification.image_steps import AS_ROWS, ImageLayout
 from ostinato.data.classification.long_tables import read_long
 from ostinato.data.classification.samples import Sample, Samples, SampleStream, collect
 from ostinato.data.classification.series_files import read_ts, read_ucr
@@ -33,13 +35,12 @@ class SampleLayout(NamedTuple):
     Attributes:
         format: see the modules beside this one; lines are texts or FASTA without classes.
         columns: of tables.
-        steps, patch_size: of images.
+        images: of images.
     """
 
     format: SampleFormat
     columns: Columns = Columns()
-    steps: Steps = "rows"
-    patch_size: int = 4
+    images: ImageLayout = AS_ROWS
 
 
 def format_of(path: Path, columns: Columns) -> SampleFormat | None:
@@ -47,7 +48,7 @@ def format_of(path: Path, columns: Columns) -> SampleFormat | None:
     name = path.name.removesuffix(".gz")
     suffix = Path(name).suffix.lower()
     if path.expanduser().is_dir():
-        return "folder"
+        return "images" if holds_images(path.expanduser()) else "folder"
     if suffix in _TABLES or is_parquet(name):
         return "documents" if columns.series is None else "long"
     if suffix == ".ts":
@@ -56,7 +57,7 @@ def format_of(path: Path, columns: Columns) -> SampleFormat | None:
         return "ucr"
     if suffix == ".ndjson":
         return "strokes"
-    if "idx3" in name:
+    if is_idx(path) or is_image(path):
         return "images"
     return "lines" if suffix in (".txt", *FASTA) else None
 
@@ -66,8 +67,7 @@ def layout_of(
     columns: Columns,
     *,
     format: SampleFormat | None = None,
-    steps: Steps = "rows",
-    patch_size: int = 4,
+    images: ImageLayout = AS_ROWS,
 ) -> SampleLayout:
     """The layout of a file or folder, from its name and what was asked for.
 
@@ -89,7 +89,7 @@ def layout_of(
         raise SettingsError(f"--time is for long tables, not for {found}")
     if columns.text is not None and found != "documents":
         raise SettingsError(f"--text is for tables of documents, not for {found}")
-    return SampleLayout(found, columns, steps, patch_size)
+    return SampleLayout(found, columns, images)
 
 
 def read_samples(
@@ -123,8 +123,7 @@ def stream_samples(
             raise DataError(f"there is no folder {path} (looked in {Path.cwd()})")
         return read_folder(path.expanduser(), labelled=labelled, progress=progress)
     if layout.format == "images":
-        file = path.expanduser()
-        return read_images(file, layout.steps, layout.patch_size, labelled=labelled)
+        return _read_images(path.expanduser(), layout.images, labelled, progress)
     if layout.format == "strokes":
         if not path.expanduser().exists():
             raise DataError(f"there is no file or folder {path} (looked in {Path.cwd()})")
@@ -154,6 +153,20 @@ def samples_of(
     kind = suffix[1:] if suffix in _TABLES else "csv"
     table = text_table(lines, name, kind, layout.columns.separator)
     return _samples_of_table(table, layout, labelled=labelled)
+
+
+def _read_images(
+    path: Path, layout: ImageLayout, labelled: bool, progress: Progress | None
+) -> SampleStream:
+    if str(path) == STANDARD_INPUT:
+        raise DataError("images do not come from standard input: give a file, or a folder of them")
+    if is_idx(path):
+        return read_idx_images(path, layout, labelled=labelled)
+    if not path.exists():
+        raise DataError(f"there is no file or folder {path} (looked in {Path.cwd()})")
+    if labelled and not path.is_dir():
+        raise DataError(f"{path} tells no class: give a folder with a folder of images for each")
+    return read_image_files(path, layout, labelled=labelled, progress=progress)
 
 
 def _samples_of_table(table: Table, layout: SampleLayout, *, labelled: bool) -> SampleStream:

@@ -14,6 +14,7 @@ from ostinato.data.classification.codec import (
     learn_text_codec,
 )
 from ostinato.data.classification.columns import Columns
+from ostinato.data.classification.idx_images import is_idx
 from ostinato.data.classification.part import SamplePart, encode_samples
 from ostinato.data.classification.reading import format_of, layout_of, stream_samples
 from ostinato.data.classification.samples import Samples, SampleStream, collect
@@ -120,8 +121,7 @@ def stream(
         path,
         settings.columns,
         format=settings.format,
-        steps=settings.image_steps,
-        patch_size=settings.patch_size,
+        images=settings.images,
     )
     return stream_samples(path, layout, labelled=labelled, progress=observer.preparing)
 
@@ -136,10 +136,16 @@ def _refuse_options_of_other_inputs(settings: ClassificationSettings, samples: S
 
 def _refuse_options_of_images(settings: ClassificationSettings) -> None:
     found = settings.format or format_of(settings.data, settings.columns)
-    if settings.image_steps != "rows" and found != "images":
-        raise SettingsError(
-            f"image_steps is for images, and {settings.data} is read as {found}: leave it out"
-        )
+    names = ["image_size", "colour"] if found == "images" and is_idx(settings.data) else []
+    if found != "images":
+        names = ["image_steps", "image_size", "colour"]
+    for name in names:
+        if getattr(settings, name) != type(settings).model_fields[name].default:
+            kind = "image files" if found == "images" else "images"
+            what = "MNIST's files" if found == "images" else found
+            raise SettingsError(
+                f"{name} is for {kind}, and {settings.data} is read as {what}: leave it out"
+            )
 
 
 def _learnt(settings: ClassificationSettings, train: Samples) -> InputCodec:

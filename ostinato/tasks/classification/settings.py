@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from ostinato.data.classification.columns import Columns
+from ostinato.data.classification.image_steps import ImageLayout, Steps
 from ostinato.data.classification.reading import SampleFormat
 from ostinato.models.read_out import ReadOutName
 from ostinato.tasks.settings import (
@@ -39,8 +40,8 @@ class ClassificationSettings(TrainingSettings):
     data: Path = Field(
         description="Samples with a class each: .csv, .tsv, .jsonl or .parquet (a text a row; "
         "other tables by --series or --format), .ts, UCR's _TRAIN, MNIST's images-idx3, .ndjson of "
-        "drawings, or a folder with a file (a text a line, or FASTA) or a folder of texts for each "
-        "class; may be .gz."
+        "drawings, or a folder with a file (a text a line, or FASTA) or a folder of texts or image "
+        "files for each class; may be .gz."
     )
     valid: Path | None = Field(None, description="As --data, to validate on. None: a share of it.")
     validation_fraction: Rate = Field(
@@ -74,11 +75,18 @@ class ClassificationSettings(TrainingSettings):
     threshold: float = Field(
         0.5, gt=0, lt=1, description="Probability from which a label is given; with --separator."
     )
-    image_steps: Literal["rows", "pixels", "patches"] = Field(
+    image_steps: Steps = Field(
         "rows", description="What a step of an image is: a row, a pixel, or a square of pixels."
     )
     patch_size: PositiveInteger = Field(
         4, description="Side of such a square in pixels; with --image-steps patches."
+    )
+    image_size: PositiveInteger | None = Field(
+        None,
+        description="Side in pixels to which image files are scaled, as squares. None: not scaled.",
+    )
+    colour: bool = Field(
+        False, description="Read image files in colour, three numbers a pixel. no: in grey."
     )
 
     tokens: Literal["characters", "bytes", "words", "bpe"] | None = Field(
@@ -208,6 +216,11 @@ class ClassificationSettings(TrainingSettings):
     def columns(self) -> Columns:
         """Which columns of a table hold what."""
         return Columns(self.text, self.label, self.series, self.time, self.separator)
+
+    @property
+    def images(self) -> ImageLayout:
+        """How images are read."""
+        return ImageLayout(self.image_steps, self.patch_size, self.image_size, self.colour)
 
     @property
     def merit(self) -> str:

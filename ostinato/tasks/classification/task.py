@@ -143,6 +143,12 @@ def train_classification(*, observer: Observer | None = None, **settings: Any) -
     return train(ClassificationSettings(**settings), observer)
 
 
+_READ_SO = (
+    *("tokens", "lowercase", "part_marks", "scale", "fold", "permutation", "separator"),
+    *("image_steps", "patch_size", "image_size", "colour"),
+)
+
+
 def _prepare(settings: ClassificationSettings, observer: Observer) -> ClassificationCorpus:
     """With the codec of the run that this one starts from, where it does."""
     if settings.initial_weights is None:
@@ -150,7 +156,7 @@ def _prepare(settings: ClassificationSettings, observer: Observer) -> Classifica
     require_run(settings.initial_weights)
     own = settings.cell if is_own_cell(settings.cell) else None
     before = settings_of(settings.initial_weights, own)
-    for name in ("tokens", "lowercase", "part_marks", "scale", "fold", "permutation", "separator"):
+    for name in _READ_SO:
         if getattr(before, name) != getattr(settings, name):
             raise SettingsError(
                 f"{name} is {getattr(before, name)} in {settings.initial_weights}, whose model "

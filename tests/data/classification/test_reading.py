@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ostinato.data.classification.columns import Columns
-from ostinato.data.classification.images import in_patches
+from ostinato.data.classification.image_steps import ImageLayout
 from ostinato.data.classification.reading import layout_of, read_samples
 from ostinato.data.classification.samples import Samples
 from ostinato.errors import DataError, SettingsError
@@ -122,19 +122,20 @@ def test_an_image_is_a_series_of_its_rows_or_of_its_pixels(tmp_path: Path) -> No
     rows = read_samples(path, layout_of(path, Columns()))
     np.testing.assert_allclose(np.array(rows.inputs[1]) * 255, [[6, 7, 8], [9, 10, 11]])
     assert list(rows.labels) == ["7", "9"]
-    pixels = read_samples(path, layout_of(path, Columns(), steps="pixels"))
+    pixels = read_samples(path, layout_of(path, Columns(), images=ImageLayout("pixels")))
     np.testing.assert_allclose(np.array(pixels.inputs[0])[:, 0] * 255, range(6), atol=1e-5)
 
 
 def test_an_image_is_a_series_of_its_patches_row_by_row(tmp_path: Path) -> None:
-    images = np.arange(2 * 4 * 6, dtype=np.uint8).reshape(2, 4, 6)
-    patches = in_patches(images, 2, "a")
-    assert patches.shape == (2, 6, 4)
-    expected = [images[1, y : y + 2, x : x + 2].ravel() for y in (0, 2) for x in (0, 2, 4)]
-    np.testing.assert_array_equal(patches[1], expected)
+    image = np.arange(4 * 6 * 3, dtype=np.float32).reshape(4, 6, 3)
+    layout = ImageLayout("patches", 2)
+    for one in (image, image[..., :1]):
+        patches = layout.series(one, "a")
+        expected = [one[y : y + 2, x : x + 2].ravel() for y in (0, 2) for x in (0, 2, 4)]
+        np.testing.assert_array_equal(patches, expected)
     path = write_images(tmp_path, bytes((7, 9)))
     with pytest.raises(DataError, match="2 x 3 pixels, which are not to be cut into patches of 2"):
-        read_samples(path, layout_of(path, Columns(), steps="patches", patch_size=2))
+        read_samples(path, layout_of(path, Columns(), images=layout))
 
 
 def test_a_drawing_is_the_way_of_its_pen(tmp_path: Path) -> None:
