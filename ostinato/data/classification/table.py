@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ostinato.data.delimiters import told_by_header, with_decimal_points
 from ostinato.data.parquet import ParquetTable
 from ostinato.errors import DataError
 from ostinato.names import nearest
@@ -79,7 +80,8 @@ def text_table(lines: Iterable[str], name: str, kind: str, separator: str | None
     Args:
         lines: without their ends.
         name: of the file, for messages.
-        kind: csv, tsv or jsonl; the first object of the last names the columns.
+        kind: csv (with commas, or semicolons where these part the names of the columns), tsv or
+            jsonl, whose first object names the columns.
         separator: joins the labels where an object of jsonl has a list of them.
 
     Raises:
@@ -91,10 +93,10 @@ def text_table(lines: Iterable[str], name: str, kind: str, separator: str | None
         columns = [column.strip() for column in next(cells)[1]]
     except StopIteration:
         raise DataError(f"{name} is empty: it has no row that names the columns") from None
-    if kind == "csv" and len(columns) == 1 and any(mark in columns[0] for mark in ";\t"):
+    if kind == "csv" and len(columns) == 1 and "\t" in columns[0]:
         raise DataError(
-            f"{name}, line 1 is one column, {columns[0]!r}: the cells of a .csv have "
-            "commas between; with tabs it is a .tsv, semicolons are to be changed into either"
+            f"{name}, line 1 is one column, {columns[0]!r}: the cells of a .csv have commas or "
+            "semicolons between; with tabs it is a .tsv"
         )
     twice = [column for column, count in Counter(columns).items() if count > 1]
     if twice:
@@ -125,11 +127,12 @@ def names_in_words(columns: Sequence[str]) -> str:
 
 
 def _rows(lines: Iterable[str], name: str, kind: str) -> Iterator[tuple[int, list[str]]]:
-    ended = (line + "\n" for line in lines)
+    mark, ended = "\t", (line + "\n" for line in lines)
     if kind == "tsv":  # where a quotation mark is one
-        reader = csv.reader(ended, delimiter="\t", quoting=csv.QUOTE_NONE)
+        reader = csv.reader(ended, delimiter=mark, quoting=csv.QUOTE_NONE)
     else:
-        reader = csv.reader(ended, strict=True)
+        mark, ended = told_by_header(ended)
+        reader = csv.reader(ended, delimiter=mark, strict=True)
     while True:
         first = reader.line_num + 1
         try:
@@ -139,7 +142,7 @@ def _rows(lines: Iterable[str], name: str, kind: str) -> Iterator[tuple[int, lis
         if cells is None:
             return
         if cells:
-            yield first, cells
+            yield first, with_decimal_points(cells) if mark == ";" else cells
 
 
 def _objects(

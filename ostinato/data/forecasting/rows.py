@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from ostinato.data.delimiters import told_by_header, with_decimal_points
 from ostinato.data.parquet import ParquetTable, is_parquet
 from ostinato.errors import DataError
 
@@ -34,8 +35,9 @@ def open_rows(path: Path | str) -> Iterator[Rows]:
     """Open a table.
 
     Args:
-        path: a file whose name ends in .parquet or .pq, or .tsv, else CSV; "-": standard input,
-            CSV.
+        path: a file whose name ends in .parquet or .pq, or .tsv, else CSV, with commas or, where
+            these stand between the names of the columns, semicolons, which decimals with a comma
+            may stand between; "-": standard input, CSV.
 
     Raises:
         DataError: there is none, it is no text, or it has no header; while reading: a row of
@@ -48,17 +50,21 @@ def open_rows(path: Path | str) -> Iterator[Rows]:
         return
     name = "standard input" if str(path) == "-" else str(path)
     with _opened(path, name) as file:
-        tabs = str(path).lower().endswith(".tsv")
-        reader = csv.reader(
-            file, skipinitialspace=True, delimiter="\t" if tabs else ",", strict=True
-        )
-        lines = _lines(reader, name)
+        mark, text = ("\t", file) if str(path).lower().endswith(".tsv") else told_by_header(file)
+        lines = _lines(csv.reader(text, skipinitialspace=True, delimiter=mark, strict=True), name)
         _, header = next(lines, (0, []))
         header = [one.strip() for one in header]
         if not any(header):
             raise DataError(f"{name} is empty: the first row must name the columns")
-        _refuse_other_delimiter(header, name)
-        yield Rows(name, header, _numbered(lines, header, name))
+        if len(header) == 1 and "\t" in header[0]:
+            raise DataError(
+                f"{name}: the columns seem to be parted by tabs; commas or semicolons are "
+                "expected, or a file whose name ends in .tsv"
+            )
+        cells = _numbered(lines, header, name)
+        if mark == ";":
+            cells = ((number, with_decimal_points(row)) for number, row in cells)
+        yield Rows(name, header, cells)
 
 
 def _lines(reader: Any, name: str) -> Iterator[tuple[int, list[str]]]:
@@ -85,19 +91,9 @@ def _numbered(
             raise DataError(
                 f"{name}, row {number}: {len(row)} values, but the header names {len(header)} "
                 "columns; every row needs as many, a missing value is an empty cell, and decimals "
-                "have a point"
+                "have a point (or a comma, where semicolons part the columns)"
             )
         yield number, row
-
-
-def _refuse_other_delimiter(header: Sequence[str], name: str) -> None:
-    for mark, said in ((";", "semicolons"), ("\t", "tabs")):
-        if len(header) == 1 and mark in header[0]:
-            raise DataError(
-                f"{name}: the columns seem to be parted by {said}; commas are expected, and a "
-                "point in decimals"
-                + (", or a file whose name ends in .tsv" if mark == "\t" else "")
-            )
 
 
 @contextmanager

@@ -109,6 +109,15 @@ def test_a_folder_has_a_file_or_a_folder_for_each_class(tmp_path: Path) -> None:
     assert found.places[1:3] == ["Greek.txt, line 3", "Irish.txt.gz, line 1"]
 
 
+def test_a_table_of_semicolons_has_decimal_commas(tmp_path: Path) -> None:
+    content = "id;t;x;label\n1;1;2,5;up\n1;2;-1,25e1;up\n2;1;;down\n2;2;3;down\n"
+    found = read(tmp_path / "a.csv", content, series="id", time="t")
+    np.testing.assert_array_equal(np.array(found.inputs[0])[:, 0], [2.5, -12.5])
+    np.testing.assert_array_equal(np.array(found.inputs[1])[:, 0], [np.nan, 3])
+    texts = read(tmp_path / "b.csv", 'text;label\n"one, two; three";a\n3,5 of it;b\n')
+    assert list(texts.inputs) == ["one, two; three", "3,5 of it"]
+
+
 def write_images(folder: Path, labels: bytes) -> Path:
     path = folder / "train-images-idx3-ubyte"
     path.write_bytes(bytes((0, 0, 8, 3)) + struct.pack(">3I", 2, 2, 3) + bytes(range(12)))
@@ -197,7 +206,7 @@ def test_images_and_labels_of_different_number_are_refused(tmp_path: Path) -> No
     [
         ("a.csv", "text,label\na\n", {}, "line 2 has 1 columns, but line 1 names 2"),
         ("a.csv", "text,label\na,\n", {}, "line 2: the label is empty; .*--separator"),
-        ("a.csv", "text;label\na;b\n", {}, "line 1 is one column, 'text;label': the cells"),
+        ("a.csv", "text\tlabel\na\tb\n", {}, r"line 1 is one column, 'text\\tlabel': the cells"),
         ("a.csv", "text,label\n ,x\n", {}, "line 2: the text is empty"),
         ("a.csv", "text,label\n", {}, "holds no sample"),
         ("a.csv", "a,b,c\n1,2,3\n", {}, "'a', 'b', 'c': say with --label which"),

@@ -78,8 +78,8 @@ def test_text_in_a_number_column_of_parquet_is_refused_with_its_row(tmp_path: Pa
 
 
 def test_other_marks_between_columns_are_refused_or_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="parted by semicolons"):
-        read_table(written(tmp_path, "t;v\n1;2\n"), Columns())
+    with pytest.raises(DataError, match="parted by tabs"):
+        read_table(written(tmp_path, "t\tv\n1\t2\n"), Columns())
     tabs = read_table(written(tmp_path, "t\tv\n1\t2\n", "table.tsv"), Columns("t"))
     assert [piece.numbers.tolist() for piece in tabs.log.pieces()] == [[[2]]]
 

@@ -33,6 +33,8 @@ def written(folder: Path, content: str | bytes, name: str = "table.csv") -> Path
         PLAIN.replace(",\n", ",<NA>\n"),
         PLAIN.replace(",\n", ",?\n"),
         PLAIN.replace(" 0", "T0"),
+        PLAIN.replace(",", ";").replace("3\n", "3,0\n"),
+        '"time";"load"\r\n2024-01-01 00:00;"1,0"\r\n2024-01-01 01:00;\r\n2024-01-01 02:00;+3\r\n',
         PLAIN.replace("1\n", '"1"\n\n'),
     ],
 )
@@ -50,7 +52,14 @@ def test_the_same_table_in_other_dress_is_read_as_the_same(
     [
         (PLAIN.encode("utf-16"), "is no plain text"),
         (b"PK\x03\x04\x14\x00\x06\x00", "is no plain text"),
-        (PLAIN.replace(",", ";").replace("1\n", "1,5\n"), "parted by semicolons; commas are"),
+        (
+            PLAIN.replace(",", ";").replace("3\n", "1.234,5\n"),
+            "row 4, column 'load': .*got '1.234,5'",
+        ),
+        (
+            PLAIN.replace(",", ";").replace("3\n", "3;5\n"),
+            "row 4: 3 values, .*where semicolons part",
+        ),
         (PLAIN.replace("3\n", '"3,5"\n'), "row 4, column 'load': .*'3,5'; decimals are written"),
         (PLAIN.replace("3\n", '"1.234,5"\n'), "thousands without a mark"),
         (PLAIN.replace("3\n", "3,5\n"), "row 4: 3 values, .* decimals have a point"),
