@@ -1,7 +1,7 @@
 """Parquet files, read row by row as the text that a CSV file would hold.
 
-So that a table means the same in either form: dates in ISO 8601 (UTC where they have a zone),
-truths as 1 and 0, nothing where a value is missing.
+So that a table means the same in either form: dates in ISO 8601, of a zone with their distance from
+UTC, truths as 1 and 0, nothing where a value is missing.
 """
 
 import itertools
@@ -96,14 +96,13 @@ class ParquetTable:
 def _as_text(polars: Any, file: str, name: str, kind: Any) -> Any:
     """The expression that makes a column text."""
     column = polars.col(name)
-    if kind.is_nested() or kind in (polars.Binary, polars.Object):
+    if kind.is_nested() or kind in (polars.Binary, polars.Object, polars.Duration):
         raise DataError(f"{file}, column {name!r} holds {kind}, and numbers or texts are expected")
     if kind == polars.Boolean:
         column = column.cast(polars.Int8)
     if isinstance(kind, polars.Datetime):
-        if kind.time_zone is not None:
-            column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-        column = column.dt.to_string("%Y-%m-%d %H:%M:%S%.f")
+        zone = "" if kind.time_zone is None else "%:z"
+        column = column.dt.to_string("%Y-%m-%d %H:%M:%S%.f" + zone)
     return column.cast(polars.String).fill_null("")
 
 

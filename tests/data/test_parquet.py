@@ -1,7 +1,7 @@
 """A Parquet file is read as the CSV file with the same content."""
 
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars
@@ -26,8 +26,8 @@ def test_cells_are_text_as_in_a_csv_file(tmp_path: Path) -> None:
     assert is_parquet(path)
     assert table.columns == ["when", "zoned", "value", "open", "kind"]
     assert list(table.rows()) == [
-        (1, ["2024-01-01 13:00:00", "2024-01-01 13:00:00", "1.5", "1", "é"]),
-        (2, ["", "2024-01-01 13:00:00", "", "0", ""]),
+        (1, ["2024-01-01 13:00:00", "2024-01-01 13:00:00+00:00", "1.5", "1", "é"]),
+        (2, ["", "2024-01-01 13:00:00+00:00", "", "0", ""]),
     ]
     assert list(table.rows(["open"])) == [(1, ["1"]), (2, ["0"])]
 
@@ -46,6 +46,9 @@ def test_what_is_no_parquet_or_holds_lists_is_refused(tmp_path: Path) -> None:
         ParquetTable(path)
     polars.DataFrame({"a": [[1, 2]]}).write_parquet(path)
     with pytest.raises(DataError, match="column 'a' holds List"):
+        list(ParquetTable(path).rows())
+    polars.DataFrame({"a": [timedelta(hours=1)]}).write_parquet(path)
+    with pytest.raises(DataError, match="column 'a' holds Duration"):
         list(ParquetTable(path).rows())
 
 

@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import NamedTuple, final
 
 import numpy as np
@@ -56,6 +57,8 @@ class _Places(NamedTuple):
 class _Growing:
     """A sample as far as it was read: its class, its first row, its last time, where its rows are.
 
+    The time is kept as it is compared and as it is written.
+
     `runs` holds the first row and the number of rows of each run that stands together.
     """
 
@@ -63,7 +66,7 @@ class _Growing:
 
     def __init__(self, label: str | None, number: int) -> None:
         self.label, self.number = label, number
-        self.time: float | str | None = None
+        self.time: tuple[float | str, str] | None = None
         self.runs = array("q")
 
 
@@ -104,17 +107,28 @@ def _samples(table: Table, places: _Places, names: Sequence[str]) -> Iterator[Sa
 
 
 def _check_time(one: _Growing, cell: str, table: Table, number: int, column: str) -> None:
-    """Times of a sample rise; numbers are compared as such, anything else as text (ISO 8601)."""
-    try:
-        now: float | str = float(cell)
-    except ValueError:
-        now = cell.strip()
-    before, one.time = one.time, now
-    if before is None:
+    """Times of a sample rise; see `_time_of`."""
+    now = _time_of(cell)
+    last, one.time = one.time, (now, cell)
+    if last is None:
         return
+    before, text = last
     if type(before) is not type(now) or now <= before:  # pyright: ignore[reportOperatorIssue]
         what = "is the time of the row before it, too" if now == before else "does not follow"
         raise DataError(
             f"{table.place(number)}, column {column}: {cell!r} {what} (before it stands "
-            f"{before!r}): the rows of a sample must be sorted by time"
+            f"{text!r}): the rows of a sample must be sorted by time"
         )
+
+
+def _time_of(cell: str) -> float | str:
+    """Numbers and dates with a time zone as numbers, anything else as text (ISO 8601)."""
+    try:
+        return float(cell)
+    except ValueError:
+        text = cell.strip()
+    try:
+        date = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return text if date.tzinfo is None else date.timestamp()

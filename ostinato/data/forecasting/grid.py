@@ -270,7 +270,7 @@ def _are_business_days(stamps: Sequence[int]) -> bool:
     """Whether none lies on a weekend, over two weekends or more."""
     days = _day_of(np.array(stamps))
     passed = (days[-1] - days[0]).astype(int) + 1 - np.busday_count(days[0], days[-1] + 1)
-    return passed >= _WEEKENDS_PASSED and bool(np.is_busday(days).all())
+    return bool(passed >= _WEEKENDS_PASSED and np.is_busday(days).all())
 
 
 def _day_of(stamps: int | NDArray[np.int64]) -> NDArray[np.datetime64]:

@@ -18,6 +18,10 @@ from ostinato.errors import DataError
 _FIRST_STAMPS = 1000
 """As many time stamps say what the most frequent distance is."""
 _DAY_S = 86400
+_LOCAL_DAYS = (
+    "; days of a place where clocks are put on and back are not all of 24 hours: write them without "
+    "time and zone, as 2024-03-31"
+)
 _MOST_MISSING = 100
 """A grid may have so many steps a row, or the frequency cannot be right."""
 
@@ -175,6 +179,7 @@ def _refuse_between(table: Table, grid: Grid) -> None:
         size = _DAY_S if grid.months else grid.size
         day = replace(grid, anchor=int(stamps[place]), size=size, combine=None)
         stamp = replace(day, months=False, business_days=False).label(0)
+        local = not table.of_run and table.kind.zoned and (grid.months or grid.size >= _DAY_S)
         raise DataError(
             f"{table.name}, column {table.columns.time!r}: {stamp} of {_called(name)} lies between "
             f"two steps of the grid, whose steps are {grid.label(0)}, {grid.label(1)}, ...; "
@@ -184,6 +189,7 @@ def _refuse_between(table: Table, grid: Grid) -> None:
                 else "give --frequency so fine that every time stamp is a step, or --frequency "
                 "with --combine, which makes all rows of a step one"
             )
+            + (_LOCAL_DAYS if local else "")
         )
 
 

@@ -15,7 +15,9 @@ from ostinato.data.forecasting.time_stamps import (
     common_form,
     form_of,
     kind_of,
+    looks_like_date,
     parse_stamp,
+    refusal_of,
 )
 from ostinato.errors import DataError
 
@@ -202,11 +204,7 @@ class _RowReader:
         try:
             stamp, dated = parse_stamp(text)
         except (ValueError, OverflowError):
-            self._refuse(
-                number,
-                self.columns.time,
-                f"expected a date as 2024-05-31 13:00 or a whole number, got {text!r}",
-            )
+            self._refuse(number, self.columns.time, refusal_of(text))
         kind = kind_of(text, dated)
         self._check_kind(kind, number, text)
         if dated:
@@ -255,11 +253,8 @@ class _RowReader:
         except ValueError:
             if text.strip().lower() in _MISSING:
                 return math.nan
-            told = (
-                _ONE_BELOW_THE_OTHER
-                if not self.log.count and column in self.columns.targets
-                else ""
-            )
+            first = not self.log.count and column in self.columns.targets
+            told = _ONE_BELOW_THE_OTHER if first and not looks_like_date(text) else ""
             self._refuse(number, column, _no_number(text) + told)
         if math.isinf(value) or abs(value) > _LARGEST:
             self._refuse(number, column, f"{text!r} is too large")
@@ -288,6 +283,11 @@ class _RowReader:
 def _no_number(text: str) -> str:
     """What is wrong with a cell that should be a number, and what it may have been meant as."""
     told = f"expected a number or nothing (or NA, NaN, null, ?), got {text[:60]!r}"
+    if looks_like_date(text):
+        return (
+            f"{told}; if this is the time, name its column with --time, and write dates as "
+            "2024-05-31 13:00"
+        )
     if any(mark.isdigit() for mark in text) and text.replace(",", "").replace(".", "").isdecimal():
         return f"{told}; decimals are written with a point, thousands without a mark"
     return (

@@ -19,6 +19,9 @@ _DATE = re.compile(
     r"(?P<fraction>[.,]0+)?(?P<zone>Z|z|[+-]\d{2}(?::?\d{2})?)?)?"
 )
 _WHOLE = re.compile(r"[+-]?\d+")
+_ANY_DATE = re.compile(
+    r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}\b.*|\d{1,2}([- /])[A-Za-z]{3,9}\.?\2\d{2,4}\b.*"
+)
 
 
 class StampKind(NamedTuple):
@@ -70,6 +73,33 @@ def parse_stamp(text: str) -> tuple[int, bool]:
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)
     return int(date.timestamp()), True
+
+
+def looks_like_date(text: str) -> bool:
+    """Whether a text seems to be a date, be it in a form that `parse_stamp` refuses.
+
+    Example:
+        >>> [looks_like_date(one) for one in ("31.05.2024 13:00", "31-May-24", "1.234.567")]
+        [True, True, False]
+    """
+    return _ANY_DATE.fullmatch(text.strip()) is not None
+
+
+def refusal_of(text: str) -> str:
+    """What to say of a text that `parse_stamp` refuses.
+
+    Example:
+        >>> refusal_of("31.05.2024")
+        "expected a date as 2024-05-31 13:00 or a whole number, got '31.05.2024'"
+    """
+    try:
+        date = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return f"expected a date as 2024-05-31 13:00 or a whole number, got {text!r}"
+    return (
+        f"expected a date of whole seconds, got {text!r}; write finer time stamps as whole numbers, "
+        f"as milliseconds: {_milliseconds(date)}"
+    )
 
 
 class StampForm(NamedTuple):
@@ -155,6 +185,12 @@ def format_date(seconds: int, *, days: bool = False, zoned: bool = False) -> str
     """
     day_or_time = date_of(seconds).strftime("%Y-%m-%d" if days else "%Y-%m-%d %H:%M:%S")
     return day_or_time + ("+00:00" if zoned and not days else "")
+
+
+def _milliseconds(date: datetime) -> int:
+    """Since 1970."""
+    whole = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return round(whole.timestamp() * 1000)
 
 
 def _first_day_of(text: str) -> str:

@@ -201,6 +201,16 @@ def test_images_and_labels_of_different_number_are_refused(tmp_path: Path) -> No
         read_samples(path, layout_of(path, Columns()))
 
 
+def test_an_hour_that_comes_twice_is_told_apart_by_its_zone(tmp_path: Path) -> None:
+    first, second = "2024-10-27 02:30+02:00", "2024-10-27 02:00+01:00"
+    content = f"id,t,label,x\n1,{first},a,2\n1,{second},a,3\n"
+    (steps,) = read(tmp_path / "a.csv", content, series="id", time="t").inputs
+    assert np.asarray(steps).tolist() == [[2], [3]]
+    turned = f"id,t,label,x\n1,{second},a,2\n1,{first},a,3\n"
+    with pytest.raises(DataError, match=r"does not follow \(before it stands '2024-10-27 02:00"):
+        read(tmp_path / "b.csv", turned, series="id", time="t")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "columns", "message"),
     [

@@ -70,6 +70,27 @@ def test_parquet_is_read_as_csv(tmp_path: Path) -> None:
     np.testing.assert_array_equal(ours.numbers, theirs.numbers)
 
 
+@pytest.mark.parametrize(
+    ("zone", "expected"),
+    [
+        ("Asia/Kolkata", "2024-03-31 09:30:00+05:30"),
+        ("Europe/Berlin", "2024-03-31 04:00:00+00:00"),  # its clocks were put on in between
+        (None, "2024-03-31 04:00:00"),
+    ],
+)
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_steps_to_come_say_their_zone_where_parquet_does(
+    tmp_path: Path, zone: str | None, expected: str, unit: str
+) -> None:
+    hours = polars.Series([datetime(2024, 3, 31, hour) for hour in range(4)])
+    times = hours.cast(polars.Datetime(unit))
+    if zone:
+        times = times.dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
+    path = tmp_path / "t.parquet"
+    polars.DataFrame({"when": times, "load": [1.0] * 4}).write_parquet(path)
+    assert first_grid(read_table(path, Columns()), None).label(4) == expected
+
+
 def test_text_in_a_number_column_of_parquet_is_refused_with_its_row(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     polars.DataFrame({"t": [1, 2], "v": ["1", "x"]}).write_parquet(path)

@@ -1,5 +1,7 @@
 """Tables as people bring them: what is read all the same, and what is refused with what to do."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +71,8 @@ def test_the_same_table_in_other_dress_is_read_as_the_same(
         ("0.5,1\n0.7,2\n", "the first row must name the columns"),
         (",load\n0,1\n1,2\n", "column 1 has no name; is it a row number"),
         (PLAIN.replace("2024-01-01 02", "01/01/2024 02"), "row 4, column 'time': expected a date"),
+        (PLAIN.replace("2024-01-01 0", "01.01.2024 0"), "row 2, column 'time': .* name .*--time, and"),
+        (PLAIN.replace("02:00", "02:00:00.5"), "'time': expected a date of whole seconds, .*: 17040"),
         (PLAIN.replace("02:00", "02:00+01:00"), "row 4, .*rows before, which are dates without a"),
         (PLAIN.replace("2024-01-01 02:00", "17"), "'17' is not of the kind of those of the rows"),
     ],
@@ -177,6 +181,12 @@ def test_business_days_are_equal_steps_and_a_holiday_is_missing(tmp_path: Path) 
         to_series(read_table(further, Columns()), grid)
 
 
+def test_days_of_a_table_that_is_shorter_than_two_weeks_are_kept_as_json(tmp_path: Path) -> None:
+    text = "time,load\n" + "".join(f"2024-01-0{day},1\n" for day in range(1, 6))
+    grid = first_grid(read_table(written(tmp_path, text), Columns()), None)
+    assert json.loads(json.dumps(asdict(grid)))["business_days"] is False
+
+
 def test_days_that_were_combined_have_no_time_of_day(tmp_path: Path) -> None:
     text = "time,load\n2024-01-01 07:12,1\n2024-01-01 19:30,2\n2024-01-02 08:00,2\n"
     table = read_table(written(tmp_path, text), Columns())
@@ -188,6 +198,14 @@ def test_an_hour_that_comes_twice_says_what_clocks_have_to_do_with_it(tmp_path: 
     text = "time,load\n2024-10-27 01:00,1\n2024-10-27 02:00,2\n2024-10-27 02:00,3\n"
     with pytest.raises(DataError, match=r"row 4.* repeats .* clocks are put back .* zone"):
         read_table(written(tmp_path, text), Columns())
+
+
+def test_local_midnights_of_two_offsets_say_how_days_are_written(tmp_path: Path) -> None:
+    stamps = ("2024-03-30 00:00+01:00", "2024-03-31 00:00+01:00", "2024-04-01 00:00+02:00")
+    text = "time,load\n" + "".join(f"{one},1\n" for one in stamps)
+    table = read_table(written(tmp_path, text), Columns())
+    with pytest.raises(DataError, match="write them without time and zone, as 2024-03-31"):
+        to_series(table, first_grid(table, None))
 
 
 def test_a_later_table_has_stamps_of_the_same_kind(tmp_path: Path) -> None:
