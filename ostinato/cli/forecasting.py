@@ -2,6 +2,8 @@
 
 import math
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -174,7 +176,8 @@ def append(arguments: list[str]) -> None:
     if options.scores is None:
         found = run.append(options.rows, seed=options.seed)
     else:
-        found, scores = run.append_scored(options.rows, seed=options.seed)
+        with _watch(quietly=run.knows_scores) as observer:
+            found, scores = run.append_scored(options.rows, seed=options.seed, observer=observer)
         save_scores(scores, options.scores)
         print(f"scores: {options.scores}", file=sys.stderr)
     _tell(run, found, options)
@@ -270,8 +273,10 @@ def _load(options: ForecastArguments | AppendArguments | BacktestArguments) -> "
 
 
 def _tell(run: "ForecastingRun", found: "list[SeriesForecast]", options: ForecastOutput) -> None:
-    if not options.uncalibrated and _can_calibrate(run):
-        found = run.calibrated(found)
+    if not options.uncalibrated:
+        with _watch(quietly=run.knows_calibration) as observer:
+            calibrates = _can_calibrate(run, observer)
+        found = run.calibrated(found) if calibrates else found
     if options.output is None:
         write_forecasts(run.settings.quantiles, found, sys.stdout)
     else:
@@ -282,7 +287,19 @@ def _tell(run: "ForecastingRun", found: "list[SeriesForecast]", options: Forecas
         print(f"picture: {options.figure}", file=sys.stderr)
 
 
-def _can_calibrate(run: "ForecastingRun", observer: "Observer | None" = None) -> bool:
+@contextmanager
+def _watch(*, quietly: bool) -> "Iterator[Observer | None]":
+    """Who is told how far a look at the validation part is; nobody where there is none to take."""
+    from ostinato.cli.progress import watch_run
+
+    if quietly:
+        yield None
+    else:
+        with watch_run("value") as observer:
+            yield observer
+
+
+def _can_calibrate(run: "ForecastingRun", observer: "Observer | None") -> bool:
     """Whether there is what calibrates the quantiles; else it is told what there is not."""
     obstacle = run.calibration(observer=observer).obstacle
     if obstacle is not None:

@@ -30,13 +30,22 @@ def recorded_settings(
         CheckpointError: there is no run of this task.
         SettingsError: a cell of one's own is not named, or its source changed.
     """
+    refuse_other_task(folder, task)
+    values = read_toml(folder / CONFIG, settings_class)
+    return settings_class(**with_cell_named(folder, values, cell))
+
+
+def refuse_other_task(folder: Path, task: str) -> None:
+    """Refuse a folder whose run is of another task.
+
+    Raises:
+        CheckpointError: there is no run of this task.
+    """
     found = read_record(folder)["task"]
     if found != task:
         raise CheckpointError(
             f"{folder} holds a run of {found}, not of {task}; `ostinato train {task}` makes one"
         )
-    values = read_toml(folder / CONFIG, settings_class)
-    return settings_class(**with_cell_named(folder, values, cell))
 
 
 def with_cell_named(folder: Path, values: dict[str, Any], cell: str | None) -> dict[str, Any]:

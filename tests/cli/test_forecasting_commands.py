@@ -139,6 +139,56 @@ def test_a_backtest_tells_of_the_run_and_of_each_baseline(trained: Path, capsys)
     assert "between the quantiles 0.1 and 0.9, which promise 80.0%" in told.replace("\n", " ")
 
 
+def test_a_backtest_says_which_series_it_does_not_judge(tmp_path: Path, capsys) -> None:
+    path = tmp_path / "shops.csv"
+    days = [f"2024-01-{day:02d}" for day in range(1, 31)]
+    lines = [
+        f"{name},{one},{len(one)}\n" for name, end in (("a", 30), ("b", 20)) for one in days[:end]
+    ]
+    path.write_text("shop,day,v\n" + "".join(lines))
+    changes = {"target": (), "known": (), "series": "shop", "updates": 1, "horizon": 2}
+    own = settings(path, tmp_path / "run", **changes | {"validate_every": 1, "checkpoint_every": 1})
+    folder = train(own.model_copy(update={"time": "day"})).folder
+    assert json.loads(printed(capsys, "backtest", str(folder), "--json"))["windows"] == 5
+    main(["backtest", str(folder)])
+    assert "1 of 2 series are not judged, as 'b': their test part" in capsys.readouterr().err
+
+
+def test_a_row_after_a_long_gap_is_appended_and_one_of_another_decade_is_not(
+    run: Path, tmp_path: Path, capsys
+) -> None:
+    new = tmp_path / "new.csv"
+    new.write_text(HEADER + rows(100_000, 100_001))
+    assert main(["append", str(run), str(new)]) == 2
+    assert "1 rows over 99,921 steps, up to 100000; are the time" in capsys.readouterr().err
+    new.write_text(HEADER + rows(2000, 2001) + rows(2001, 2005, empty=True))
+    assert printed(capsys, "append", str(run), str(new)).splitlines()[1].startswith(",2001,v,")
+
+
+def test_the_first_look_at_the_validation_part_is_told_of(
+    validated: Path, tmp_path: Path, capsys
+) -> None:
+    run = shutil.copytree(validated, tmp_path / "own")
+    (run / "conformal.json").unlink(missing_ok=True)
+    for told in (True, False):
+        assert main(["forecast", str(run)]) == 0
+        assert ("evaluating: " in capsys.readouterr().err) == told
+
+
+def test_the_first_scores_of_points_tell_of_the_look_they_take(
+    table: Path, tmp_path: Path, capsys
+) -> None:
+    own = {"model": "direct", "loss": "squared", "samples": 100, "updates": 2}
+    fractions = {"validation_fraction": 0.3, "validate_every": 2, "checkpoint_every": 2}
+    run = train(settings(table, tmp_path / "run", **own | fractions)).folder
+    new = tmp_path / "new.csv"
+    for step in (80, 81):
+        new.write_text(HEADER + rows(step, step + 1))
+        scores = ["--scores", str(tmp_path / "scores.csv"), "--uncalibrated"]
+        assert main(["append", str(run), str(new), *scores]) == 0
+        assert ("evaluating: " in capsys.readouterr().err) == (step == 80)
+
+
 def columns_of(told: str, *names: str) -> list[list[float]]:
     found = list(csv.DictReader(told.splitlines()))
     return [[float(row[name]) for row in found] for name in names]
@@ -369,6 +419,11 @@ def test_the_best_weights_are_those_of_the_least_error_over_the_horizon(trained:
     scores = {one["update"]: one["validation"]["crps"] for one in records if "validation" in one}
     best = (trained / "checkpoints" / "best").read_text().strip()
     assert int(best.rsplit("-", 1)[1]) == min(scores, key=scores.get)
+
+
+def test_a_forecaster_writes_no_text(trained: Path, capsys) -> None:
+    assert main(["generate", str(trained), "--prompt", "a"]) == 2
+    assert "holds a run of forecasting, not of text" in capsys.readouterr().err
 
 
 def test_a_wrong_column_is_a_message_and_no_traceback(table: Path, capsys) -> None:

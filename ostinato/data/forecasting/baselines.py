@@ -12,6 +12,8 @@ from ostinato.data.forecasting.long_rows import LongRows
 
 Values = NDArray[np.float64]
 Baseline = Callable[[Values, int], Values]
+SEASONS = 4
+"""So far back the seasonal naive forecast looks for a value that was seen."""
 _LOOKED_AT = 64
 """Rows that are looked at for the last value; more where there is none among them."""
 _ORIGINS = 100
@@ -29,12 +31,19 @@ def last_value(history: Values, horizon: int) -> Values:
 
 
 def seasonal_naive(season: int) -> Baseline:
-    """The forecaster that repeats the last `season` steps; where one is missing, the last seen."""
+    """The forecaster that repeats the last `season` steps.
+
+    Where one is missing it takes that of a season before, up to `SEASONS` back, else the last seen.
+    """
 
     def forecast(history: Values, horizon: int) -> Values:
         if len(history) < season:
             return last_value(history, horizon)
-        repeated = np.resize(history[-season:], (horizon, history.shape[1]))
+        latest = history[-season:]
+        for back in range(2, min(SEASONS, len(history) // season) + 1):
+            before = history[-back * season : (1 - back) * season]
+            latest = np.where(np.isnan(latest), before, latest)
+        repeated = np.resize(latest, (horizon, history.shape[1]))
         return np.where(np.isnan(repeated), _last_seen(history), repeated)
 
     return forecast
@@ -62,14 +71,14 @@ def errors_in_training(baseline: Baseline, training: LongRows, season: int, hori
 
 
 def history_before(whole: LongRows, row: int, season: int) -> Values:
-    """As many rows before a row as a baseline looks at: a season, and a value of each target.
+    """As many rows before a row as a baseline looks at: some seasons, and a value of each target.
 
     Args:
         whole: (time, targets), NaN where missing.
         row: where a forecast begins.
         season: in steps.
     """
-    kept = max(season, _LOOKED_AT)
+    kept = max(SEASONS * season, _LOOKED_AT)
     while kept < row:
         history = whole[row - kept : row]
         if not np.isnan(history).all(0).any():

@@ -43,7 +43,6 @@ def resolve_columns(
     Raises:
         DataError: no such column; names the nearest. One column as two things. A header of values.
     """
-    _refuse_values(header, name)
     check_header(columns, header, name)
     used = [one for one in (columns.time, columns.series) if one is not None]
     used += [*columns.targets, *columns.known, *columns.static]
@@ -69,8 +68,9 @@ def check_header(columns: Columns, header: Sequence[str], name: str) -> None:
     """Every column asked for is in the header, and no name stands there twice.
 
     Raises:
-        DataError: names the option, and the nearest name.
+        DataError: names the option, and the nearest name; a header of values.
     """
+    _refuse_values(header, name)
     twice = [one for one, count in Counter(header).items() if count > 1]
     if twice:
         raise DataError(f"{name}: the header names the column {twice[0]!r} twice")

@@ -22,8 +22,8 @@ _LOCAL_DAYS = (
     "; days of a place where clocks are put on and back are not all of 24 hours: write them without "
     "time and zone, as 2024-03-31"
 )
-_MOST_MISSING = 100
-"""A grid may have so many steps a row, or the frequency cannot be right."""
+_MOST_MISSING, _LONGEST_GAP = 100, 10_000
+"""A grid may have so many steps a row, and so many in all, or the frequency cannot be right."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def _refuse_sparse(
 ) -> None:
     for place, (name, rows) in enumerate(table.series.items()):
         length = int(lengths[place])
-        if length > _MOST_MISSING * (rows.count + 1):
+        if length > _MOST_MISSING * rows.count + _LONGEST_GAP:
             raise DataError(
                 f"{table.name}: {_called(name)} has {rows.count:,} rows over {length:,} steps, up "
                 f"to {grid.label(int(begins[place]) + length - 1)}; "

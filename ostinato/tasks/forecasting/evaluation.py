@@ -50,12 +50,14 @@ class Backtest:
         by_step: of the run, under "", and of each baseline.
         shown: the last forecast of some series.
         missing: why a baseline is missing, by its name.
+        unjudged: series whose test part holds no whole horizon.
     """
 
     figures: dict[str, Any]
     by_step: dict[str, StepJudge]
     shown: list[BacktestWindow]
     missing: dict[str, str]
+    unjudged: list[str]
 
 
 def backtest(
@@ -108,7 +110,8 @@ def backtest(
         if told is not None:
             told(done, total)
     figures = {**judges.figures(), "windows": total, "horizon": horizon}
-    return Backtest(figures, judges.by_step, shown, judges.missing)
+    unjudged = [name for name, rows in origins.items() if len(rows) == 0]
+    return Backtest(figures, judges.by_step, shown, judges.missing, unjudged)
 
 
 def origins_of(data: ForecastData, name: str, horizon: int, windows: int) -> NDArray[np.int64]:

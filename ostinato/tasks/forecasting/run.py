@@ -137,11 +137,17 @@ class ForecastingRun(TrainedRun[ForecastingSettings]):
             observer: hears how far it is; None: nobody does.
         """
         data = read_again(self.settings, self.facts)
-        told = (observer or Observer()).evaluated
+        heard = observer or Observer()
         shifts = self.shifts(observer=observer) if calibrated else None
         found = backtest(
-            self.network, data, self.settings, windows=windows, shifts=shifts, told=told
+            self.network, data, self.settings, windows=windows, shifts=shifts, told=heard.evaluated
         )
+        if found.unjudged:
+            heard.noted(
+                f"{len(found.unjudged):,} of {len(data.series):,} series are not judged, as "
+                f"{found.unjudged[0]!r}: their test part, or what there is of it, is shorter than "
+                f"the horizon of {self.settings.horizon:,}"
+            )
         shown, truths = backtest_forecasts(found.shown, data, shifts, self._kept)
         levels = self.settings.quantiles
         if figure is not None:
@@ -166,6 +172,18 @@ class ForecastingRun(TrainedRun[ForecastingSettings]):
             found = calibrate(self.network, data, self.settings, told=told)
             save_calibration(self.folder, found, self._weights())
         return found
+
+    @property
+    def knows_calibration(self) -> bool:
+        """Whether `calibration` was computed for these weights before, and is but read."""
+        return load_calibration(self.folder, self._weights()) is not None
+
+    @property
+    def knows_scores(self) -> bool:
+        """Whether `append_scored` needs no look at the validation part, or has taken it."""
+        if not needs_residuals(self.network):
+            return True
+        return load_residuals(self.folder, self._weights()) is not None
 
     def shifts(self, *, observer: Observer | None = None) -> Shifts:
         """The shifts that calibrate the quantiles.

@@ -7,8 +7,13 @@ from ostinato.data import Corpus
 from ostinato.data.text_sources import STANDARD_INPUT
 from ostinato.errors import SettingsError
 from ostinato.tasks.own_cell import absolute_cell
-from ostinato.tasks.recorded_run import recorded_cell, with_cell_named, write_run
-from ostinato.tasks.run_folder import CONFIG, read_record
+from ostinato.tasks.recorded_run import (
+    recorded_cell,
+    refuse_other_task,
+    with_cell_named,
+    write_run,
+)
+from ostinato.tasks.run_folder import CONFIG
 from ostinato.tasks.text.settings import TextSettings
 from ostinato.tasks.toml import read_toml
 
@@ -21,10 +26,10 @@ def settings_of(folder: Path, cell: str | None) -> TextSettings:
         cell: FILE.py:Class again, for a run with a cell of one's own. None: not named.
 
     Raises:
-        CheckpointError: there is no run.
+        CheckpointError: there is no run of text.
         SettingsError: a cell of one's own is not named, or its source changed.
     """
-    read_record(folder)
+    refuse_other_task(folder, "text")
     values = read_toml(folder / CONFIG, TextSettings)
     if values.get("model") == "transformer" and cell is not None:
         raise SettingsError(f"{folder} holds a transformer, which has no cell: leave out --cell")

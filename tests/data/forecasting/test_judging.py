@@ -31,6 +31,11 @@ def test_baselines_repeat_the_last_value_and_the_last_season() -> None:
     assert last_value(history[:2], 2)[:, 0].tolist() == [2, 2]
 
 
+def test_a_season_with_a_gap_is_made_whole_by_the_one_before() -> None:
+    history = np.array([[9.0], [1.0], [np.nan], [4.0], [np.nan], [np.nan], [5.0]])
+    assert seasonal_naive(3)(history, 3)[:, 0].tolist() == [1, 5, 5]
+
+
 def test_the_seasonal_error_leaves_missing_values_out() -> None:
     training = np.array([[1.0], [5.0], [np.nan], [7.0], [4.0], [8.0]])
     assert naive_error(training, 2).tolist() == [1.5]

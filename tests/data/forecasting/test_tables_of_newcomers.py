@@ -71,8 +71,14 @@ def test_the_same_table_in_other_dress_is_read_as_the_same(
         ("0.5,1\n0.7,2\n", "the first row must name the columns"),
         (",load\n0,1\n1,2\n", "column 1 has no name; is it a row number"),
         (PLAIN.replace("2024-01-01 02", "01/01/2024 02"), "row 4, column 'time': expected a date"),
-        (PLAIN.replace("2024-01-01 0", "01.01.2024 0"), "row 2, column 'time': .* name .*--time, and"),
-        (PLAIN.replace("02:00", "02:00:00.5"), "'time': expected a date of whole seconds, .*: 17040"),
+        (
+            PLAIN.replace("2024-01-01 0", "01.01.2024 0"),
+            "row 2, column 'time': .* name .*--time, and",
+        ),
+        (
+            PLAIN.replace("02:00", "02:00:00.5"),
+            "'time': expected a date of whole seconds, .*: 17040",
+        ),
         (PLAIN.replace("02:00", "02:00+01:00"), "row 4, .*rows before, which are dates without a"),
         (PLAIN.replace("2024-01-01 02:00", "17"), "'17' is not of the kind of those of the rows"),
     ],
@@ -213,6 +219,12 @@ def test_a_later_table_has_stamps_of_the_same_kind(tmp_path: Path) -> None:
     further = written(tmp_path, "time,load\n2024-01-01 02:00,1\n", "further.csv")
     with pytest.raises(DataError, match="kind of those of the run, which are dates with a time"):
         read_further(further, Columns("time", ("load",)), {}, kind=grid.kind)
+
+
+def test_later_rows_without_names_are_told_so(tmp_path: Path) -> None:
+    further = written(tmp_path, "2024-01-01 03:00,1\n", "further.csv")
+    with pytest.raises(DataError, match="the first row must name the columns, and it holds 2024"):
+        read_further(further, Columns("time", ("load",)), {})
 
 
 def test_steps_of_one_grid_are_all_written_alike() -> None:
