@@ -19,8 +19,8 @@ _FIRST_STAMPS = 1000
 """As many time stamps say what the most frequent distance is."""
 _DAY_S = 86400
 _LOCAL_DAYS = (
-    "; days of a place where clocks are put on and back are not all of 24 hours: write them without "
-    "time and zone, as 2024-03-31"
+    "; days of a place where clocks are put on and back are not all of 24 hours: write them "
+    "without time and zone, as 2024-03-31"
 )
 _MOST_MISSING, _LONGEST_GAP = 100, 10_000
 """A grid may have so many steps a row, and so many in all, or the frequency cannot be right."""

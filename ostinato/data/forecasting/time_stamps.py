@@ -97,8 +97,8 @@ def refusal_of(text: str) -> str:
     except ValueError:
         return f"expected a date as 2024-05-31 13:00 or a whole number, got {text!r}"
     return (
-        f"expected a date of whole seconds, got {text!r}; write finer time stamps as whole numbers, "
-        f"as milliseconds: {_milliseconds(date)}"
+        f"expected a date of whole seconds, got {text!r}; write finer time stamps as whole "
+        f"numbers, as milliseconds: {_milliseconds(date)}"
     )
 
 

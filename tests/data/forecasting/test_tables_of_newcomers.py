@@ -73,11 +73,11 @@ def test_the_same_table_in_other_dress_is_read_as_the_same(
         (PLAIN.replace("2024-01-01 02", "01/01/2024 02"), "row 4, column 'time': expected a date"),
         (
             PLAIN.replace("2024-01-01 0", "01.01.2024 0"),
-            "row 2, column 'time': .* name .*--time, and",
+            "row 2, .*'time': .*--time, and",
         ),
         (
             PLAIN.replace("02:00", "02:00:00.5"),
-            "'time': expected a date of whole seconds, .*: 17040",
+            "a date of whole seconds, .*: 17040",
         ),
         (PLAIN.replace("02:00", "02:00+01:00"), "row 4, .*rows before, which are dates without a"),
         (PLAIN.replace("2024-01-01 02:00", "17"), "'17' is not of the kind of those of the rows"),
