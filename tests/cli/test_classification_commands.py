@@ -234,3 +234,25 @@ def test_an_unknown_column_is_answered_by_the_nearest(
     options = ["--data", str(table), "--label", "knd", "--run", str(tmp_path / "run")]
     assert main(["train", "classification", *options]) == 2
     assert "did you mean 'kind'?" in capsys.readouterr().err
+
+
+def test_a_table_for_a_run_of_ts_files_says_which_format_it_needs(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    data, table, folder = tmp_path / "a.ts", tmp_path / "b.csv", tmp_path / "run"
+    data.write_text("@classLabel true a b\n@data\n" + "1,2:a\n3,4:b\n" * 10)
+    table.write_text("t0,t1\n1,2\n")
+    options = ["--data", str(data), "--run", str(folder)]
+    assert main(["train", "classification", *options, *QUICK]) == 0
+    capsys.readouterr()
+    assert main(["predict", str(folder), str(table)]) == 2
+    assert "say --format wide for a series a row" in capsys.readouterr().err
+    assert main(["predict", str(folder), str(table), "--format", "wide"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_a_path_that_is_not_there_is_said_to_be_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert main(["train", "classification", "--data", str(tmp_path / "none")]) == 2
+    assert "there is no file or folder" in capsys.readouterr().err

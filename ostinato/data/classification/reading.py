@@ -76,6 +76,8 @@ def layout_of(
         DataError: the name tells no format.
     """
     found = format or format_of(path, columns)
+    if found is None and not path.expanduser().exists():
+        raise DataError(f"there is no file or folder {path} (looked in {Path.cwd()})")
     if found is None:
         raise DataError(
             f"{path} does not tell its format by its name: give --format documents, wide, long, "

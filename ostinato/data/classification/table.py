@@ -13,6 +13,9 @@ from ostinato.errors import DataError
 from ostinato.names import nearest
 
 
+_HOLDS = {"--label": "holds the classes", "--text": "holds the texts"}
+
+
 class Table(NamedTuple):
     """The columns of a table and its rows, as text.
 
@@ -62,16 +65,42 @@ class Table(NamedTuple):
         return self.columns.index(column)
 
     def usual(self, names: Sequence[str], option: str, taken: int | None) -> int:
-        """The column that is named as such columns usually are, or is the only one left."""
+        """The column that is named as such columns usually are, or is the only one left.
+
+        Args:
+            names: the usual ones, in small letters.
+            option: that says which it is.
+            taken: a column that is something else.
+
+        Raises:
+            DataError: there is none, or more than one; tells the columns.
+        """
         found = [place for place, name in enumerate(self.columns) if name.lower() in names]
         left = [place for place in range(len(self.columns)) if place != taken]
         if len(found) == 1:
             return found[0]
         if not found and len(left) == 1 and taken is not None:
             return left[0]
+        called = " or ".join(repr(self.columns[place]) for place in found)
         raise DataError(
-            f"{self.head} names {names_in_words(self.columns)}: say with {option} which it is"
+            f"{self.head} names the column{'s'[: len(self.columns) - 1]} {names_in_words(self.columns)}: say with {option} "
+            f"which {_HOLDS[option]}"
+            + (f", {called}" if found else f"; none is called {', '.join(names)}")
+            + self._what_else(option)
         )
+
+    def _what_else(self, option: str) -> str:
+        """What may be wrong where a column is not found."""
+        if "" in self.columns:
+            return f"; column {self.columns.index('') + 1} has no name: write one in the first row"
+        if len(self.columns) == 1:
+            return "; a column of classes beside it is needed" if option == "--label" else ""
+        if option == "--text":
+            return (
+                "; a table of numbers needs --format wide (a series a row) or --series (a time "
+                "step a row)"
+            )
+        return ""
 
 
 def text_table(lines: Iterable[str], name: str, kind: str, separator: str | None = None) -> Table:
@@ -169,9 +198,9 @@ def _objects(
 
 
 def _cell(value: object, column: str, place: str, separator: str | None) -> str:
-    """A value of JSON as the cell of a table."""
+    """A value of JSON as the cell of a table; null is an empty one."""
     if not isinstance(value, list):
-        return str(value)
+        return "" if value is None else str(value)
     if separator is None:
         raise DataError(
             f"{place}: {column!r} is a list; if it holds the labels of a sample, say with "

@@ -202,6 +202,12 @@ class ClassificationRun(TrainedRun[ClassificationSettings]):
         if own == "strokes" and found in (None, "folder", "lines"):
             return own
         tables = ("documents", "wide", "long")
+        if isinstance(self.codec.inputs, SeriesCodec) and own not in tables and found in tables:
+            raise SettingsError(
+                f"{path} may be a table of series, and {self.folder} was trained on the format "
+                f"{own}: give a file of that format, or to predict say --format wide for a series "
+                "a row"
+            )
         return own if found is None or (found in tables and own in tables) else found
 
     def _named(self, probabilities: NDArray[np.float64]) -> list[Prediction]:

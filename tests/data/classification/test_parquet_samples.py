@@ -80,7 +80,7 @@ def test_several_labels_may_be_a_list(tmp_path: Path) -> None:
             "row 2, column b: 'z' is",
         ),
         ("text,kind\na,b\n", {"label": "kid"}, r"a.parquet names no column 'kid' \(--label\)"),
-        ("text,kind,other\na,b,c\n", {}, "say with --label which it is"),
+        ("text,kind,other\na,b,c\n", {}, "say with --label which holds the classes"),
         ("label,text\na,x\n,y\n", {}, "row 2: the label is empty"),
         (
             "who,t,x,label\nA,2,1,up\nA,1,1,up\n",
