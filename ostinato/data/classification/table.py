@@ -12,7 +12,6 @@ from ostinato.data.parquet import ParquetTable
 from ostinato.errors import DataError
 from ostinato.names import nearest
 
-
 _HOLDS = {"--label": "holds the classes", "--text": "holds the texts"}
 
 
@@ -82,9 +81,10 @@ class Table(NamedTuple):
         if not found and len(left) == 1 and taken is not None:
             return left[0]
         called = " or ".join(repr(self.columns[place]) for place in found)
+        named = "the column " if len(self.columns) == 1 else "the columns "
         raise DataError(
-            f"{self.head} names the column{'s'[: len(self.columns) - 1]} {names_in_words(self.columns)}: say with {option} "
-            f"which {_HOLDS[option]}"
+            f"{self.head} names {named}{names_in_words(self.columns)}: say with {option} which "
+            f"{_HOLDS[option]}"
             + (f", {called}" if found else f"; none is called {', '.join(names)}")
             + self._what_else(option)
         )
