@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ostinato.data.forecasting.time_stamps import parse_stamp
+from ostinato.data.forecasting.time_formats import TimeFormat
+from ostinato.data.forecasting.time_stamps import looks_like_date, parse_stamp
 from ostinato.errors import DataError
 from ostinato.names import nearest
 
@@ -20,6 +21,7 @@ class Columns:
         series: with the name of the series that a row belongs to. None: there is one series.
         known: whose future is known.
         static: that hold the same in all rows of a series.
+        time_format: how time stamps are written, see `TimeFormat`. None: as `parse_stamp` has it.
     """
 
     time: str | None = None
@@ -27,6 +29,17 @@ class Columns:
     series: str | None = None
     known: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
+    time_format: str | None = None
+
+    def is_time(self, text: str) -> bool:
+        """Whether a text is a date, or what the time format reads."""
+        if self.time_format is None:
+            return _is_date(text)
+        try:
+            TimeFormat(self.time_format).parse(text)
+        except (ValueError, OverflowError):
+            return False
+        return True
 
 
 def resolve_columns(
@@ -50,8 +63,18 @@ def resolve_columns(
     if twice:
         raise DataError(f"{name}: column {twice[0]!r} cannot be two things at once")
     time = columns.time
-    if time is None and header[0] not in used and _is_date(first[0]):
+    if time is None and header[0] not in used and columns.is_time(first[0]):
         time = header[0]
+    if time is None and columns.time_format is not None:
+        raise DataError(
+            f"{name}: {first[0]!r} below {header[0]!r} is no time as --time-format "
+            f"{columns.time_format} has it: name the column of the time stamps with --time"
+        )
+    if time is None and header[0] not in used and looks_like_date(first[0]):
+        raise DataError(
+            f"{name}, column {header[0]!r}: {first[0]!r} seems to be a date, in a form that is not "
+            "known: say with --time-format how it is written, as '%d.%m.%Y %H:%M'"
+        )
     others = (time, columns.series, *columns.known, *columns.static)
     targets = columns.targets or tuple(one for one in header if one not in others)
     if not targets:
@@ -61,7 +84,7 @@ def resolve_columns(
             f"{name}: column {header.index('') + 1} has no name; is it a row number that another "
             "program wrote? Name the columns to forecast with --target"
         )
-    return Columns(time, targets, columns.series, columns.known, columns.static)
+    return replace(columns, time=time, targets=targets)
 
 
 def check_header(columns: Columns, header: Sequence[str], name: str) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ostinato.data.forecasting.combining import Combine
+from ostinato.data.forecasting.time_formats import TimeFormat
 from ostinato.data.forecasting.time_stamps import (
     StampForm,
     StampKind,
@@ -52,6 +53,7 @@ class Grid:
             does, not after its beginning.
         business_days: whether a step is a day from Monday to Friday.
         form, zone: how its time stamps are written, see `StampForm`; None: it is not known.
+        time_format: how a person said that they are written, see `TimeFormat`; None: nothing said.
     """
 
     anchor: int = 0
@@ -65,6 +67,7 @@ class Grid:
     business_days: bool = False
     form: str | None = None
     zone: str = ""
+    time_format: str | None = None
 
     @property
     def kind(self) -> StampKind | None:
@@ -127,14 +130,18 @@ class Grid:
         return format_date(stamp, days=self._whole_days, zoned=bool(self.zoned))
 
     @cached_property
-    def _written(self) -> StampForm | None:
+    def _written(self) -> StampForm | TimeFormat | None:
         """The form of the table's own time stamps, where every step can be read from it again.
 
         Days that were combined have no time of day.
         """
+        steps = list(map(self.stamp, range(_STEPS_TRIED)))
+        if self.time_format is not None:
+            told = TimeFormat(self.time_format)
+            return told if all(told.parse(told.write(one)) == one for one in steps) else None
         if self.form is None or (self.combine is not None and self._whole_days):
             return None
-        form, steps = StampForm(self.form, self.zone), map(self.stamp, range(_STEPS_TRIED))
+        form = StampForm(self.form, self.zone)
         return form if all(parse_stamp(form.write(one))[0] == one for one in steps) else None
 
     @property

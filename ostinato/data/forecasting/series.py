@@ -66,12 +66,14 @@ def first_grid(table: Table, frequency: str | None, combine: Combine | None = No
     stamps = table.log.first_stamps(longest.number, _FIRST_STAMPS)
     date = None if table.dated else dates_in_disguise(stamps)
     if date is not None:
+        written = "%Y%m%d" if len(str(stamps[0])) > len("202405") else "%Y%m"
         raise DataError(
             f"{table.name}, column {table.columns.time!r}: {stamps[0]} and those after it look "
-            f"like dates, and are read as whole numbers, with gaps between months: write {date}"
+            f"like dates, and are read as whole numbers, with gaps between months: write {date}, "
+            f"or say --time-format {written}"
         )
     grid = grid_of(stamps, dated=table.dated, frequency=frequency)
-    grid = replace(grid, zoned=table.kind.zoned)
+    grid = replace(grid, zoned=table.kind.zoned, time_format=table.columns.time_format)
     if table.form is not None:
         grid = replace(grid, form=table.form.date, zone=table.form.zone)
     return grid if combine is None else grid.combining(combine)

@@ -9,6 +9,7 @@ from typing import NoReturn
 from ostinato.data.forecasting.columns import Columns, check_header, resolve_columns
 from ostinato.data.forecasting.row_log import RowLog
 from ostinato.data.forecasting.rows import Rows, open_rows
+from ostinato.data.forecasting.time_formats import TimeFormat
 from ostinato.data.forecasting.time_stamps import (
     StampForm,
     StampKind,
@@ -31,6 +32,7 @@ _CLOCKS = (
     "; where clocks are put back an hour comes twice: write time stamps with their zone, as "
     "2024-10-27 02:00+01:00"
 )
+_OTHER_FORMS = "; another form is told by --time-format, as '%d.%m.%Y %H:%M'"
 _MISSING = frozenset({"", "?", "na", "n/a", "#n/a", "<na>", "nan", "null", "none"})
 
 
@@ -160,6 +162,8 @@ class _RowReader:
         self.group = None if columns.series is None else place(columns.series)
         self.wanted = [(place(one), one) for one in (*columns.targets, *columns.known)]
         self.static = [(place(one), one) for one in columns.static]
+        told = columns.time_format
+        self.format = None if told is None else TimeFormat(told)
         self.kind = kind
         self.kind_before = kind is not None
         self.series: dict[str, SeriesRows] = {}
@@ -201,14 +205,7 @@ class _RowReader:
         if self.time is None:
             return 0 if before is None else before + 1
         text = row[self.time]
-        try:
-            stamp, dated = parse_stamp(text)
-        except (ValueError, OverflowError):
-            self._refuse(number, self.columns.time, refusal_of(text))
-        kind = kind_of(text, dated)
-        self._check_kind(kind, number, text)
-        if dated:
-            self._note_form(text, kind)
+        stamp, dated = self._read_stamp(text, number)
         if before is not None and stamp <= before:
             how = "repeats the time stamp of" if stamp == before else "comes before that of"
             of = f" of series {group!r}" if group else ""
@@ -219,6 +216,24 @@ class _RowReader:
                 + (_CLOCKS if dated and ":" in text and 0 <= before - stamp < _PUT_BACK_S else ""),
             )
         return stamp
+
+    def _read_stamp(self, text: str, number: int) -> tuple[int, bool]:
+        """The time stamp, and whether it is a date."""
+        try:
+            if self.format is not None:
+                self.kind = self.format.kind
+                return self.format.parse(text), True
+            stamp, dated = parse_stamp(text)
+        except (ValueError, OverflowError):
+            if self.format is not None:
+                self._refuse(number, self.columns.time, self.format.refusal_of(text))
+            hint = "" if self.kind_before or not looks_like_date(text) else _OTHER_FORMS
+            self._refuse(number, self.columns.time, refusal_of(text) + hint)
+        kind = kind_of(text, dated)
+        self._check_kind(kind, number, text)
+        if dated:
+            self._note_form(text, kind)
+        return stamp, dated
 
     def _note_form(self, text: str, kind: StampKind) -> None:
         """Dates of one length, with a zone of one ending, are written alike."""
@@ -286,7 +301,7 @@ def _no_number(text: str) -> str:
     if looks_like_date(text):
         return (
             f"{told}; if this is the time, name its column with --time, and write dates as "
-            "2024-05-31 13:00"
+            "2024-05-31 13:00, or say with --time-format how they are written"
         )
     if any(mark.isdigit() for mark in text) and text.replace(",", "").replace(".", "").isdecimal():
         return f"{told}; decimals are written with a point, thousands without a mark"

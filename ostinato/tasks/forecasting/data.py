@@ -53,7 +53,12 @@ def read_data(settings: ForecastingSettings, columns: Columns | None = None) -> 
         DataError: something in the table; names file, row and column.
     """
     columns = columns or Columns(
-        settings.time, settings.target, settings.series, settings.known, settings.static
+        settings.time,
+        settings.target,
+        settings.series,
+        settings.known,
+        settings.static,
+        settings.time_format,
     )
     table = read_table(settings.data, columns)
     grid = first_grid(table, settings.frequency, settings.combine)

@@ -110,6 +110,8 @@ def fingerprint(settings: ForecastingSettings) -> str:
     names += ("static", "combine", "validation_fraction", "test_fraction", "split", "model")
     names += ("batch_size", "seed")
     read = [getattr(settings, name) for name in names]
+    if settings.time_format is not None:
+        read.append(settings.time_format)
     return hashlib.sha256(json.dumps([content, read]).encode()).hexdigest()
 
 

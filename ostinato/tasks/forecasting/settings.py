@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from ostinato.data.forecasting.time_formats import TimeFormat
 from ostinato.tasks.settings import (
     PositiveInteger,
     PositiveNumber,
@@ -49,6 +50,11 @@ class ForecastingSettings(TrainingSettings):
         None,
         description="Column of time stamps: dates or whole numbers. None: the first column if it "
         "holds dates, else every row is a step.",
+    )
+    time_format: str | None = Field(
+        None,
+        description='How the dates are written, as "%d.%m.%Y %H:%M" (in the words of strftime), or '
+        "unix or unix-ms for what is counted since 1970. None: as 2024-05-31 13:00 and its like.",
     )
     target: ColumnTuple = Field(
         (), description="Columns to forecast. None given: all that are nothing else."
@@ -160,6 +166,8 @@ class ForecastingSettings(TrainingSettings):
                 "validation_fraction and test_fraction together must leave a part to train on"
             )
         self._refuse_options_of_another_model()
+        if self.time_format is not None:
+            TimeFormat(self.time_format)
         if self.combine is not None and self.frequency is None:
             raise ValueError("combine needs frequency: which rows are of one step")
         if self.static and self.series is None:
