@@ -1,5 +1,6 @@
 """Tables with a time step a row: a column that names the sample, a column of classes, features."""
 
+import re
 from array import array
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -15,6 +16,9 @@ from ostinato.data.classification.table import Table, names_in_words
 from ostinato.data.classification.tables import found_columns, label_place
 from ostinato.data.rows_on_disk import RowsWriter
 from ostinato.errors import DataError
+
+_ISO = re.compile(r"\d{4}-?\d{2}")
+_AS_TEXT = ", and what is no number is compared as text: write dates as 2024-05-31 13:00"
 
 
 def read_long(table: Table, columns: Columns, *, labelled: bool) -> SampleStream:
@@ -118,6 +122,7 @@ def _check_time(one: _Growing, cell: str, table: Table, number: int, column: str
         raise DataError(
             f"{table.place(number)}, column {column}: {cell!r} {what} (before it stands "
             f"{text!r}): the rows of a sample must be sorted by time"
+            + (_AS_TEXT if isinstance(now, str) and not _ISO.match(now) else "")
         )
 
 

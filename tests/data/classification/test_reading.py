@@ -118,6 +118,15 @@ def test_a_table_of_semicolons_has_decimal_commas(tmp_path: Path) -> None:
     assert list(texts.inputs) == ["one, two; three", "3,5 of it"]
 
 
+def test_dates_that_do_not_rise_as_text_are_told_how_to_be_written(tmp_path: Path) -> None:
+    content = "id,t,x,label\n1,31.01.2024,2,up\n1,01.02.2024,3,up\n"
+    with pytest.raises(DataError, match=r"line 3, column t: .*sorted by time, and .*2024-05-31"):
+        read(tmp_path / "a.csv", content, series="id", time="t")
+    iso = content.replace("31.01.2024", "2024-03-01").replace("01.02.2024", "2024-02-01")
+    with pytest.raises(DataError, match=r"sorted by time$"):
+        read(tmp_path / "a.csv", iso, series="id", time="t")
+
+
 def write_images(folder: Path, labels: bytes) -> Path:
     path = folder / "train-images-idx3-ubyte"
     path.write_bytes(bytes((0, 0, 8, 3)) + struct.pack(">3I", 2, 2, 3) + bytes(range(12)))
