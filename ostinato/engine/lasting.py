@@ -8,6 +8,7 @@ such name: its code may change, or depend on what no name can tell.
 
 import hashlib
 import sys
+import time
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 import torch
 
-_OURS = Path(__file__).parents[1]
+_OURS, _IMPORTED = Path(__file__).parents[1], time.time()
 _FIXED = {"ostinato", "torch", *sys.stdlib_module_names}
 
 
@@ -24,11 +25,14 @@ def lasting_name(name: Any) -> str | None:
     """The name of a cell's step (`CellView.name`) as a word of 64 letters, the same wherever the
     code is; None where it holds something that is neither ours nor torch's.
     """
+    code = _code()
+    if code is None:
+        return None
     try:
         text = _text_of(name)
     except _OfAPersonError:
         return None
-    return hashlib.sha256(f"{_code()}\0{text}".encode()).hexdigest()
+    return hashlib.sha256(f"{code}\0{text}".encode()).hexdigest()
 
 
 class _OfAPersonError(Exception):
@@ -36,10 +40,14 @@ class _OfAPersonError(Exception):
 
 
 @cache
-def _code() -> str:
-    """What all steps are traced by: this package's files, torch and Python."""
-    digest = hashlib.sha256()
-    for file in sorted(_OURS.rglob("*.py")):
+def _code() -> str | None:
+    """What all steps are traced by: this package's files, torch and Python. None where there are no
+    such files, or one was changed since they were imported.
+    """
+    digest, files = hashlib.sha256(), sorted(_OURS.rglob("*.py"))
+    if not files or any(file.stat().st_mtime > _IMPORTED for file in files):
+        return None
+    for file in files:
         contents = file.read_bytes()
         digest.update(f"{file.relative_to(_OURS)}\0{len(contents)}\0".encode() + contents)
     return f"{digest.hexdigest()} {torch.__version__} {sys.version}"

@@ -11,7 +11,7 @@ import torch
 from every_cell import CELLS
 
 import ostinato
-from ostinato.engine import cache, disk, kinds
+from ostinato.engine import cache, disk, kinds, lasting
 from ostinato.engine.cache import CellView
 from ostinato.engine.lasting import lasting_name
 from ostinato.engine.stages import cut_into_stages
@@ -146,3 +146,14 @@ def test_names_differ_where_steps_do() -> None:
     ]
     assert len(set(names)) == len(names)
     assert name_of(ostinato.GRUCell(3, 4)) == names[0]
+
+
+def test_code_that_is_not_there_or_was_changed_meanwhile_names_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, imported in ((tmp_path, lasting._IMPORTED), (lasting._OURS, 0.0)):
+        monkeypatch.setattr(lasting, "_OURS", folder)
+        monkeypatch.setattr(lasting, "_IMPORTED", imported)
+        lasting._code.cache_clear()
+        assert name_of(ostinato.GRUCell(3, 4)) is None
+    lasting._code.cache_clear()
