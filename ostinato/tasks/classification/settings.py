@@ -8,7 +8,6 @@ from pydantic import Field, model_validator
 from ostinato.data.classification.columns import Columns
 from ostinato.data.classification.image_steps import ImageLayout, Steps
 from ostinato.data.classification.reading import SampleFormat
-from ostinato.models.read_out import ReadOutName
 from ostinato.tasks.settings import (
     PositiveInteger,
     PositiveNumber,
@@ -133,7 +132,7 @@ class ClassificationSettings(TrainingSettings):
     hidden_size: PositiveInteger = Field(
         100, description="Units of each recurrent layer, in each direction."
     )
-    read_out: ReadOutName = Field(
+    read_out: Literal["last", "mean", "max", "attention"] = Field(
         "max",
         description="One vector from the outputs of all steps. last: those at each direction's "
         "last step; mean, max: over time; attention: mean by learnt weights.",
