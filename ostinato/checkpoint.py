@@ -25,6 +25,7 @@ from ostinato.errors import CheckpointError
 FORMAT_VERSION = 2
 """Since 2 the manifest proves itself; 1 is read still."""
 MANIFEST = "manifest.json"
+_ANOTHER = "; use another checkpoint of this run: write its name into `best` and `last` beside it"
 
 
 @dataclass(frozen=True)
@@ -107,12 +108,11 @@ def _read_group(path: Path, expected: str) -> dict[str, Tensor]:
     try:
         if _sha256(path) != expected:
             raise CheckpointError(
-                f"{path} is damaged: its SHA-256 is not the one its manifest names; "
-                "use another checkpoint of this run"
+                f"{path} is damaged: its SHA-256 is not the one its manifest names{_ANOTHER}"
             )
         return load_file(path)
     except FileNotFoundError as problem:
-        raise CheckpointError(f"{path} is missing, so this checkpoint cannot be used") from problem
+        raise CheckpointError(f"{path} is missing{_ANOTHER}") from problem
     except (OSError, SafetensorError) as problem:
         raise CheckpointError(f"{path} cannot be read: {problem}") from problem
 
@@ -153,9 +153,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             f"{FORMAT_VERSION}; install a newer one"
         )
     if version != 1 and content.pop("sha256", None) != _sha256_of(content):
-        raise CheckpointError(
-            f"{path} is damaged: it is not what was written; use another checkpoint of this run"
-        )
+        raise CheckpointError(f"{path} is damaged: it is not what was written{_ANOTHER}")
     return content
 
 

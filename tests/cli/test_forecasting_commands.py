@@ -317,6 +317,28 @@ def test_a_resumed_run_ends_with_the_same_bits(trained: Path, table: Path, tmp_p
     )
 
 
+def test_what_was_appended_outlives_a_resume_that_changes_nothing(
+    run: Path, tmp_path: Path, capsys
+) -> None:
+    new = tmp_path / "new.csv"
+    new.write_text(HEADER + rows(80, 82))
+    appended = printed(capsys, "append", str(run), str(new))
+    assert main(["resume", str(run)]) == 0
+    assert printed(capsys, "forecast", str(run)).endswith(appended)
+    config = run / "config.toml"
+    config.write_text(config.read_text().replace("updates = 12", "updates = 18"))
+    assert main(["resume", str(run)]) == 0
+    told = capsys.readouterr().err
+    assert "rows that were appended to the run before are to be appended again" in told
+    assert printed(capsys, "forecast", str(run)).splitlines()[1].startswith(",80,v")
+
+
+def test_a_damaged_state_of_the_series_says_what_to_do(run: Path, capsys) -> None:
+    (run / "live" / "manifest.json").write_text("x")
+    assert main(["forecast", str(run)]) == 2
+    assert "is damaged: delete it, and append the rows again" in capsys.readouterr().err
+
+
 WINDOWED = {
     "segments": {"model": "segments", "loss": "quantile", "known": ()},
     "direct": {"model": "direct", "loss": "absolute", "normalisation": "reversible"},

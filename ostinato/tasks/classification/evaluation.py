@@ -14,11 +14,10 @@ from ostinato.data.classification.part import SamplePart
 from ostinato.models import Classifier
 from ostinato.tasks.classification.judgement import ClassificationJudgement, score
 from ostinato.tasks.classification.label_sets import LabelSetJudgement, score_label_sets
+from ostinato.training.comparison import with_ties_broken
 from ostinato.training.device import move_window
 
 _BATCH_STEPS, _BATCH_SAMPLES = 32768, 256
-_TIE = 1e-7
-"""Less than a sample changes a share, so that it decides between equal ones alone."""
 
 Judgement = ClassificationJudgement | LabelSetJudgement
 Progress = Callable[[int, int], None]
@@ -98,9 +97,7 @@ def validation(
         assert isinstance(model, Classifier)
         figures = evaluate(model, part, threshold=threshold).figures
         nats = figures["nats_per_sample"]
-        # Of equally good ones that with the smaller loss: it is less sure where it is wrong.
-        tie = _TIE * nats / (1 + nats)
-        error = nats if best_by == "loss" else 1 - figures[best_by] + tie
+        error = nats if best_by == "loss" else with_ties_broken(1 - figures[best_by], nats)
         return {"nats_per_unit": nats, "error": error, **figures}
 
     return validate

@@ -118,10 +118,20 @@ def save_live(folder: Path, live: Mapping[str, LiveSeries], weights: str) -> Non
 
 
 def load_live(folder: Path, model: Forecaster, weights: str) -> dict[str, LiveSeries] | None:
-    """What `save_live` wrote; None where there is none, or the run has other weights by now."""
+    """What `save_live` wrote; None where there is none, or the run has other weights by now.
+
+    Raises:
+        CheckpointError: it is damaged.
+    """
     if not (folder / LIVE).is_dir():
         return None
-    checkpoint = load_checkpoint(folder / LIVE)
+    try:
+        checkpoint = load_checkpoint(folder / LIVE)
+    except CheckpointError as problem:
+        raise CheckpointError(
+            f"{folder / LIVE}, where the run's series stand, is damaged: delete it, and append the "
+            "rows again that came after the run's own table"
+        ) from problem
     content, group = checkpoint.manifest, checkpoint.tensors["live"]
     if content["weights"] != weights:
         return None

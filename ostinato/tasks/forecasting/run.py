@@ -9,7 +9,7 @@ import numpy as np
 
 from ostinato.data.forecasting.series import Series, to_series
 from ostinato.data.forecasting.table import read_further
-from ostinato.errors import DataError
+from ostinato.errors import CheckpointError, DataError
 from ostinato.state import stack
 from ostinato.tasks.forecasting.calibration import (
     Calibration,
@@ -240,6 +240,13 @@ class ForecastingRun(TrainedRun[ForecastingSettings]):
     def draw(self, forecasts: list[SeriesForecast], picture: Path) -> None:
         """Draw forecasts after their history; of many, the first four panels."""
         draw(forecasts, self.settings.quantiles, picture, self.facts.grid)
+
+    def is_live(self) -> bool:
+        """Whether it is kept where every series stands, read with the weights of now."""
+        try:
+            return load_live(self.folder, self.network, self._weights()) is not None
+        except CheckpointError:
+            return False
 
     def live(self, series: Mapping[str, Series] | None = None) -> dict[str, LiveSeries]:
         """Where every series stands; the run's own table is read where nothing is kept yet.

@@ -223,7 +223,16 @@ def _train(
     train_to_the_end(trainer, model, folder, settings, processes, observer, resume=resume)
     run = ForecastingRun(folder, settings, model.eval())
     if processes.is_first:
-        # What was carried belongs to weights that are gone.
-        shutil.rmtree(folder / LIVE, ignore_errors=True)
-        run.live(data.series)
+        _begin_live(run, data, observer)
     return run
+
+
+def _begin_live(run: ForecastingRun, data: ForecastData, observer: Observer) -> None:
+    """Where every series stands at the end of its table, unless the run knows it already."""
+    if run.is_live():
+        return
+    place = run.folder / LIVE
+    if place.is_dir():  # What was carried belongs to weights that are gone.
+        observer.noted("rows that were appended to the run before are to be appended again")
+        shutil.rmtree(place)
+    run.live(data.series)

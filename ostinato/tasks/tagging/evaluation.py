@@ -19,6 +19,7 @@ from ostinato.data.tagging.part import TaggedPart, encode_tagged
 from ostinato.data.tagging.sentences import Sentence, TaggedText
 from ostinato.data.tagging.spans import SpanScore, are_spans
 from ostinato.models import Tagger
+from ostinato.training.comparison import with_ties_broken
 from ostinato.training.device import move_window
 from ostinato.xray.labels import LabelFigure, draw_labels
 
@@ -160,7 +161,8 @@ def validation(
 ) -> Callable[[nn.Module], dict[str, Any]] | None:
     """What the trainer calls to validate; None where there is nothing for it.
 
-    The best model is the one that errs least: in spans where labels mark them, else in labels.
+    The best model is the one that errs least: in spans where labels mark them, else in labels; of
+    equally good ones that with the smaller loss.
     """
     if held is None:
         return None
@@ -169,9 +171,10 @@ def validation(
         assert isinstance(model, Tagger)
         figures = evaluate(model, *held).figures
         told = {name: figure for name, figure in figures.items() if figure is not None}
+        nats = figures["nats_per_token"]
         return {
-            "nats_per_unit": figures["nats_per_token"],
-            "error": 1 - told.get("span_f1", figures["accuracy"]),
+            "nats_per_unit": nats,
+            "error": with_ties_broken(1 - told.get("span_f1", figures["accuracy"]), nats),
             **told,
             "unknown_share": held[0].unknown_share,
         }
