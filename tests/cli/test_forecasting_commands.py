@@ -476,6 +476,20 @@ def test_a_target_that_counts_rows_is_told_of(tmp_path: Path) -> None:
     assert notes.texts[1].endswith("if it counts the time, --time step")
 
 
+@pytest.mark.parametrize(("offset", "told"), [(1e3, False), (1e8, True), (1e12, True)])
+def test_values_that_32_bits_cannot_tell_apart_are_told_of(
+    tmp_path: Path, offset: float, told: bool
+) -> None:
+    path = tmp_path / "meter.csv"
+    lines = (f"{offset + 5 * math.sin(step):.4f},0.1\n" for step in range(60))
+    path.write_text("meter,constant\n" + "".join(lines))
+    notes = Notes()
+    changes = {"target": (), "known": (), "updates": 1, "validate_every": 1}
+    made = settings(path, tmp_path / "run", **changes | {"checkpoint_every": 1})
+    train(made.model_copy(update={"time": None}), notes)
+    assert any(one.startswith("meter: many values change by less") for one in notes.texts) == told
+
+
 def test_a_column_of_words_is_refused_with_what_it_could_be(tmp_path: Path, capsys) -> None:
     path = tmp_path / "wide.csv"
     path.write_text("V1,V2,V3\nH1,1,2\nH2,3,4\n")

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from ostinato.data.rows_on_disk import Rows, RowsWriter
 
 _WAITING_ROWS = 4096
+_MOST_LOST = 0.1
+"""Of the changes from row to row."""
 _PIECE_ROWS = 1 << 16
 
 
@@ -38,7 +40,8 @@ class RowLog:
     def __init__(self, columns: int) -> None:
         self.count = 0
         self._columns = columns
-        self._series, self._stamps, self._numbers = array("i"), array("q"), array("f")
+        self._series, self._stamps, self._numbers = array("i"), array("q"), array("d")
+        self._changes, self._lost = np.zeros((2, columns), np.int64)
         self._writers = (
             RowsWriter(np.int32),
             RowsWriter(np.int64),
@@ -73,10 +76,28 @@ class RowLog:
                 break
         return found[:most]
 
+    @property
+    def too_coarse(self) -> list[int]:
+        """Columns in which many rows that follow each other differ, and no more as 32-bit floats.
+
+        As those of numbers near 100,000,000 that change by 3: what is near there lies 8 apart.
+        """
+        if self._rows is None:
+            self._put_waiting()
+        return np.flatnonzero(self._lost > _MOST_LOST * self._changes).tolist()
+
     def _put_waiting(self) -> None:
         series, stamps, numbers = self._writers
-        series.append(np.array(self._series, np.int32))
+        owners = np.array(self._series, np.int32)
+        exact = np.array(self._numbers, np.float64).reshape(-1, self._columns)
+        kept = exact.astype(np.float32)
+        series.append(owners)
         stamps.append(np.array(self._stamps, np.int64))
-        numbers.append(np.array(self._numbers, np.float32).reshape(-1, self._columns))
+        numbers.append(kept)
+        # NaN differs from itself, so that only what was seen is compared by what is less or greater.
+        apart = (exact[1:] < exact[:-1]) | (exact[1:] > exact[:-1])
+        apart &= (owners[1:] == owners[:-1])[:, None]
+        self._changes += apart.sum(0)
+        self._lost += (apart & (kept[1:] == kept[:-1])).sum(0)
         for waiting in (self._series, self._stamps, self._numbers):
             del waiting[:]

@@ -31,11 +31,19 @@ from ostinato.tasks.forecasting.settings import ForecastingSettings
 
 @dataclass(frozen=True)
 class ForecastData:
-    """All series of a table with what was learned of them, and the parts they are split into."""
+    """All series of a table with what was learned of them, and the parts they are split into.
+
+    Args:
+        facts: what was learned.
+        series: by name.
+        parts: of each.
+        too_coarse: columns whose values differ by too little beside their size, see `RowLog`.
+    """
 
     facts: Facts
     series: dict[str, Series]
     parts: dict[str, Parts]
+    too_coarse: tuple[str, ...] = ()
 
     def prepared(self, settings: ForecastingSettings) -> dict[str, PreparedSeries]:
         """Every series as a net reads it."""
@@ -96,7 +104,9 @@ def read_data(settings: ForecastingSettings, columns: Columns | None = None) -> 
         naive,
         {name: rows.static for name, rows in table.series.items()},
     )
-    return ForecastData(facts, series, parts)
+    read = (*table.columns.targets, *table.columns.known)
+    too_coarse = tuple(read[place] for place in table.log.too_coarse)
+    return ForecastData(facts, series, parts, too_coarse)
 
 
 def read_again(settings: ForecastingSettings, facts: Facts) -> ForecastData:

@@ -166,6 +166,11 @@ def _tell(data: ForecastData, horizon: int, observer: Observer) -> None:
             else "; no time stamps: every row is a step"
         )
     )
+    if data.too_coarse:
+        observer.noted(
+            f"{_listed(data.too_coarse)}: many values change by less than 32-bit numbers of their "
+            "size can tell; subtract in the table what all of them are near"
+        )
     counting = None if facts.columns.time else _counting(data)
     if counting is not None:
         observer.noted(
