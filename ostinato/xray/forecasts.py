@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from ostinato.errors import missing_extra
 
+MOST_DATES = 7
+"""Labels below a panel: dates are wide."""
 _HISTORY, _FORECAST, _TRUTH = "#444444", "#2f5aa8", "#c0502d"
 
 
@@ -18,7 +20,8 @@ class Fan(NamedTuple):
 
     `history` (time,); `edges` (quantiles, horizon), NaN where points were forecast; `centre`
     (horizon,); `truth` (horizon,) or None; `label` of a step, counted from the last value read, or
-    None where the steps have no dates.
+    None where the steps have no dates; `ticks`, the steps that are labelled, none where none is
+    round.
     """
 
     title: str
@@ -27,6 +30,7 @@ class Fan(NamedTuple):
     centre: NDArray[Any]
     truth: NDArray[Any] | None
     label: Callable[[int], str] | None = None
+    ticks: Sequence[int] = ()
 
 
 def draw_forecasts(fans: Sequence[Fan], quantiles: Sequence[float], picture: Path) -> None:
@@ -86,8 +90,10 @@ def _plot_fan(axes: Any, fan: Fan, quantiles: Sequence[float]) -> None:
     label = fan.label
     if label is None:
         axes.set_xlabel("steps from the last value read", fontsize=8)
+    elif len(fan.ticks):
+        axes.set_xticks(fan.ticks, [label(step) for step in fan.ticks])
     else:
-        axes.xaxis.get_major_locator().set_params(nbins=7)  # dates are wide
+        axes.xaxis.get_major_locator().set_params(nbins=MOST_DATES)
         axes.xaxis.set_major_formatter(lambda step, _: label(round(step)))
     axes.margins(x=0.01)
     axes.spines[["top", "right"]].set_visible(False)

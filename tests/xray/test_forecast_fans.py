@@ -29,3 +29,8 @@ def test_steps_without_dates_are_counted_from_the_last_value() -> None:
     found, words = ticks(fan())
     assert words == "steps from the last value read"
     assert "0" in found
+
+
+def test_round_steps_are_shown_where_there_are_some() -> None:
+    found, _ = ticks(fan(label=lambda step: f"day {100 + step}", ticks=[-7, 0]))
+    assert found == ["day 93", "day 100"]

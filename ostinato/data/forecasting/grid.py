@@ -33,6 +33,17 @@ _WEEKENDS_PASSED = 4
 """Days, of two weekends."""
 _A_MONDAY = 4 * 86400
 """1970-01-05, in seconds."""
+_ROUND_S = tuple(
+    unit * count
+    for unit, counts in (
+        (1, (1, 2, 5, 10, 15, 30)),
+        (60, (1, 2, 5, 10, 15, 30)),
+        (3600, (1, 2, 3, 6, 12)),
+        (86400, (1, 2, 7, 14, 28, 56, 112, 364)),
+    )
+    for count in counts
+)
+_ROUND_MONTHS = (1, 2, 3, 6, 12, 24, 60, 120, 240)
 _SEASONS = {60: 60, 600: 144, 900: 96, 1800: 48, 3600: 24, 86400: 7, 604800: 52}
 """Steps after which a series is expected to repeat, by the seconds of a step."""
 
@@ -128,6 +139,27 @@ class Grid:
         if self._written is not None:
             return self._written.write(stamp)
         return format_date(stamp, days=self._whole_days, zoned=bool(self.zoned))
+
+    def round_steps(self, first: int, last: int, most: int) -> list[int]:
+        """At most so many steps of those given at even distances: full hours, Mondays, Januaries.
+
+        Empty where there are not two, as of a table without dates.
+        """
+        steps = range(first, last + 1)
+        if not self.dated or self.business_days or not steps:
+            return []
+        for size in _ROUND_MONTHS if self.months else _ROUND_S:
+            found = [step for step in steps if self._place(step) % size == 0]
+            if len(found) <= most:
+                return found if len(found) > 1 else []
+        return []
+
+    def _place(self, step: int) -> int:
+        """Months since a January, or seconds since midnight of a Monday as time is written."""
+        if self.months:
+            return _month_of(self.stamp(step))
+        offset = StampForm("", self.zone).offset_s if self._written else 0
+        return self.stamp(step) + offset - _A_MONDAY
 
     @cached_property
     def _written(self) -> StampForm | TimeFormat | None:

@@ -94,7 +94,7 @@ class RowLog:
         series.append(owners)
         stamps.append(np.array(self._stamps, np.int64))
         numbers.append(kept)
-        # NaN differs from itself, so that only what was seen is compared by what is less or greater.
+        # By less or greater, for NaN differs from itself.
         apart = (exact[1:] < exact[:-1]) | (exact[1:] > exact[:-1])
         apart &= (owners[1:] == owners[:-1])[:, None]
         self._changes += apart.sum(0)

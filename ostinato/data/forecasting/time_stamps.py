@@ -113,6 +113,11 @@ class StampForm(NamedTuple):
     date: str
     zone: str = ""
 
+    @property
+    def offset_s(self) -> int:
+        """What the zone is ahead of UTC."""
+        return int(_offset(self.zone).total_seconds())
+
     def write(self, seconds: int) -> str:
         """The date so written.
 

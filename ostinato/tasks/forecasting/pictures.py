@@ -14,7 +14,7 @@ from ostinato.tasks.forecasting.data import ForecastData
 from ostinato.tasks.forecasting.evaluation import Backtest, BacktestWindow
 from ostinato.tasks.forecasting.series_forecast import SeriesForecast
 from ostinato.xray.forecast_quality import draw_coverage, draw_errors
-from ostinato.xray.forecasts import Fan, draw_forecasts
+from ostinato.xray.forecasts import MOST_DATES, Fan, draw_forecasts
 
 NAMES = {
     "": "this run",
@@ -54,6 +54,7 @@ def draw(
             np.median(one.paths[:, :, place], 0),
             None if truths is None else truths[number][:, place],
             _labels_before(one.start, grid) if grid.dated else None,
+            _ticks(one, grid),
         )
         for place, target in enumerate(forecasts[0].targets)
         for number, one in enumerate(forecasts)
@@ -64,6 +65,13 @@ def draw(
 def _labels_before(start: int, grid: Grid) -> Callable[[int], str]:
     """The date of each step, counted from the last before `start`."""
     return lambda step: grid.label(start - 1 + step)
+
+
+def _ticks(one: SeriesForecast, grid: Grid) -> list[int]:
+    """The round steps of a panel, counted as its labels are."""
+    last_read = one.start - 1
+    first, last = one.start - len(one.history), last_read + len(one.times)
+    return [step - last_read for step in grid.round_steps(first, last, MOST_DATES)]
 
 
 def draw_backtest(found: Backtest, folder: Path) -> None:

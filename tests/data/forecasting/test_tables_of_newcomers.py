@@ -286,3 +286,29 @@ def test_what_training_would_never_see_is_refused(
 
 def test_a_known_column_may_begin_late_in_one_series(tmp_path: Path) -> None:
     refuse(tmp_path, late_in("open"), Columns("step", ("sales",), "shop", ("open",)))
+
+
+ROUND = {
+    "hours": ("2024-03-04T22:00 2024-03-04T23:00", 0, 49, "2024-03-05T00:00 2024-03-06T00:00"),
+    "hours of a zone": (
+        "2024-03-04T22:00+05:30 2024-03-04T23:00+05:30",
+        0,
+        49,
+        "2024-03-05T00:00+05:30 2024-03-06T00:00+05:30",
+    ),
+    "days": ("2024-03-05 2024-03-06 2024-03-07", 0, 20, "2024-03-11 2024-03-18 2024-03-25"),
+    "months": ("2023-11 2023-12 2024-01", 0, 30, "2024-01 2025-01 2026-01"),
+}
+
+
+@pytest.mark.parametrize("name", ROUND)
+def test_round_steps_are_midnights_mondays_and_januaries(tmp_path: Path, name: str) -> None:
+    stamps, first, last, expected = ROUND[name]
+    text = "time,load\n" + "".join(f"{one},1\n" for one in stamps.split())
+    grid = first_grid(read_table(written(tmp_path, text), Columns("time")), None)
+    assert " ".join(map(grid.label, grid.round_steps(first, last, 3))) == expected
+
+
+def test_there_are_no_round_steps_without_a_calendar() -> None:
+    assert Grid().round_steps(0, 50, 7) == []
+    assert Grid(size=3600, dated=True).round_steps(1, 1, 7) == []
