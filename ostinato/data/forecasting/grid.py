@@ -44,7 +44,8 @@ _ROUND_S = tuple(
     for count in counts
 )
 _ROUND_MONTHS = (1, 2, 3, 6, 12, 24, 60, 120, 240)
-_SEASONS = {60: 60, 600: 144, 900: 96, 1800: 48, 3600: 24, 86400: 7, 604800: 52}
+_DAY_S = 86400
+_SEASONS = {_DAY_S: 7, 7 * _DAY_S: 52}
 """Steps after which a series is expected to repeat, by the seconds of a step."""
 
 
@@ -182,12 +183,19 @@ class Grid:
 
     @property
     def season(self) -> int:
-        """Steps after which a series of this frequency is expected to repeat; 1: nothing known."""
+        """Steps after which a series of this frequency is expected to repeat; 1: nothing known.
+
+        A day of minutes or hours, a week of days, a year of weeks or months.
+        """
         if self.months:
             return max(1, 12 // self.size)
         if self.business_days:
             return 5
-        return _SEASONS.get(self.size, 1) if self.dated else 1
+        if not self.dated:
+            return 1
+        if 60 <= self.size < _DAY_S and _DAY_S % self.size == 0:
+            return _DAY_S // self.size
+        return _SEASONS.get(self.size, 1)
 
     @property
     def turns_s(self) -> tuple[float, ...]:

@@ -312,3 +312,12 @@ def test_round_steps_are_midnights_mondays_and_januaries(tmp_path: Path, name: s
 def test_there_are_no_round_steps_without_a_calendar() -> None:
     assert Grid().round_steps(0, 50, 7) == []
     assert Grid(size=3600, dated=True).round_steps(1, 1, 7) == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "season"),
+    [(1, 1), (60, 1440), (300, 288), (600, 144), (10800, 8), (43200, 2), (86400, 7), (604800, 52)],
+)
+def test_a_season_is_a_day_a_week_or_a_year(seconds: int, season: int) -> None:
+    assert Grid(size=seconds, dated=True).season == season
+    assert Grid(size=seconds).season == 1
