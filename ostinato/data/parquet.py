@@ -48,6 +48,11 @@ class ParquetTable:
         """Their names."""
         return list(self._types)
 
+    def count(self) -> int:
+        """How many rows it has."""
+        polars = _polars()
+        return int(polars.scan_parquet(self.name).select(polars.len()).collect().item())
+
     def rows(self, columns: Sequence[str] | None = None) -> Iterator[tuple[int, list[str]]]:
         """Each row's number, from 1, and its cells as text; memory holds some rows at a time.
 

@@ -3,7 +3,7 @@
 import csv
 import io
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -23,11 +23,14 @@ class Rows(NamedTuple):
         name: for messages.
         header: the names of the columns.
         cells: each row with its number: the line of a text file, from 1 in a Parquet file.
+        reached: of a number of rows that were taken, the bytes that these are and those in all;
+            None of standard input.
     """
 
     name: str
     header: list[str]
     cells: Iterator[tuple[int, Sequence[str]]]
+    reached: Callable[[int], tuple[int, int]] | None = None
 
 
 @contextmanager
@@ -46,7 +49,10 @@ def open_rows(path: Path | str) -> Iterator[Rows]:
     """
     if is_parquet(path):
         table = ParquetTable(path)
-        yield Rows(table.name, table.columns, table.rows())
+        size, rows = Path(path).stat().st_size, max(1, table.count())
+        yield Rows(
+            table.name, table.columns, table.rows(), lambda taken: (size * taken // rows, size)
+        )
         return
     name = "standard input" if str(path) == "-" else str(path)
     with _opened(path, name) as file:
@@ -64,7 +70,15 @@ def open_rows(path: Path | str) -> Iterator[Rows]:
         cells = _numbered(lines, header, name)
         if mark == ";":
             cells = ((number, with_decimal_points(row)) for number, row in cells)
-        yield Rows(name, header, cells)
+        yield Rows(name, header, cells, _reached(file, path))
+
+
+def _reached(file: IO[str], path: Path | str) -> Callable[[int], tuple[int, int]] | None:
+    """The bytes of a file of text that were taken from it, some of them in advance."""
+    if str(path) == "-":
+        return None
+    size = Path(path).stat().st_size
+    return lambda _: (file.buffer.tell(), size)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _lines(reader: Any, name: str) -> Iterator[tuple[int, list[str]]]:

@@ -20,12 +20,15 @@ from ostinato.data.forecasting.time_stamps import (
     parse_stamp,
     refusal_of,
 )
+from ostinato.data.text_reading import Progress
 from ostinato.errors import DataError
 
 ONLY_SERIES = ""
 """The name of a table's only series, where no column names series."""
 _ONE_BELOW_THE_OTHER = "; several series stand one below the other, a row a time"
 _LARGEST = 3e38
+_TOLD_ROWS = 1 << 16
+"""Rows between two words of how far the reading is."""
 _SORT = "; every series must be sorted by time, a row a time"
 _PUT_BACK_S = 3600
 _CLOCKS = (
@@ -89,12 +92,13 @@ class Table:
         return self.columns.time is not None
 
 
-def read_table(path: Path | str, columns: Columns) -> Table:
+def read_table(path: Path | str, columns: Columns, progress: Progress | None = None) -> Table:
     """Read a table with a header; many rows are kept on disk.
 
     Args:
         path: a file as `open_rows` takes it.
         columns: which is what.
+        progress: called now and then with the bytes done, the bytes in all and what is done.
 
     Raises:
         DataError: no such column, a value that is no number, or time stamps that do not rise;
@@ -105,7 +109,7 @@ def read_table(path: Path | str, columns: Columns) -> Table:
         if first is None:
             raise DataError(f"{rows.name} has no rows below its header")
         found = resolve_columns(columns, rows.header, first[1], rows.name)
-        reader = _RowReader(rows, found, {}, {})
+        reader = _RowReader(rows, found, {}, {}, progress=progress)
         reader.add(*first)
         return reader.read(of_run=False)
 
@@ -154,8 +158,9 @@ class _RowReader:
         after: Mapping[str, tuple[int, str]],
         static: Mapping[str, Sequence[str]],
         kind: StampKind | None = None,
+        progress: Progress | None = None,
     ) -> None:
-        self.rows, self.columns = rows, columns
+        self.rows, self.columns, self.progress = rows, columns, progress
         self.after, self.static_before = after, static
         place = rows.header.index
         self.time = None if columns.time is None else place(columns.time)
@@ -174,6 +179,8 @@ class _RowReader:
         """The rest of the rows, and the table of all."""
         for number, row in self.rows.cells:
             self.add(number, row)
+            if self.log.count % _TOLD_ROWS == 0 and self.progress and self.rows.reached:
+                self.progress(*self.rows.reached(self.log.count), "reading")
         kind = self.kind or StampKind()
         form = common_form(list(self.forms.values()))
         return Table(self.rows.name, self.columns, kind, self.series, self.log, of_run, form)

@@ -23,6 +23,7 @@ from ostinato.data.forecasting.splits import (
 )
 from ostinato.data.forecasting.table import read_table
 from ostinato.data.forecasting.windows import WindowSource
+from ostinato.data.text_reading import Progress
 from ostinato.errors import DataError
 from ostinato.names import nearest
 from ostinato.tasks.forecasting.folder import Facts
@@ -50,12 +51,17 @@ class ForecastData:
         return prepare_all(self.series, self.facts, settings.horizon)
 
 
-def read_data(settings: ForecastingSettings, columns: Columns | None = None) -> ForecastData:
+def read_data(
+    settings: ForecastingSettings,
+    columns: Columns | None = None,
+    progress: Progress | None = None,
+) -> ForecastData:
     """Read the run's own table.
 
     Args:
         settings: of the run.
         columns: as they turned out to be. None: as the settings say.
+        progress: called now and then with the bytes done, the bytes in all and what is done.
 
     Raises:
         DataError: something in the table; names file, row and column.
@@ -68,7 +74,7 @@ def read_data(settings: ForecastingSettings, columns: Columns | None = None) -> 
         settings.static,
         settings.time_format,
     )
-    table = read_table(settings.data, columns)
+    table = read_table(settings.data, columns, progress)
     grid = first_grid(table, settings.frequency, settings.combine)
     series = to_series(table, grid)
     empty = [name for name, one in series.items() if len(one.values) == 0]
@@ -109,9 +115,17 @@ def read_data(settings: ForecastingSettings, columns: Columns | None = None) -> 
     return ForecastData(facts, series, parts, too_coarse)
 
 
-def read_again(settings: ForecastingSettings, facts: Facts) -> ForecastData:
-    """The run's own table once more, as the run knows it: its columns, scales and calendar."""
-    return replace(read_data(settings, facts.columns), facts=facts)
+def read_again(
+    settings: ForecastingSettings, facts: Facts, progress: Progress | None = None
+) -> ForecastData:
+    """The run's own table once more, as the run knows it: its columns, scales and calendar.
+
+    Args:
+        settings: of the run.
+        facts: what it knows.
+        progress: as in `read_data`.
+    """
+    return replace(read_data(settings, facts.columns, progress), facts=facts)
 
 
 def refuse_untrainable(data: ForecastData, horizon: int) -> None:

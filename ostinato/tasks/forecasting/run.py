@@ -136,8 +136,8 @@ class ForecastingRun(TrainedRun[ForecastingSettings]):
             figures: folder for forecast.png, by-step.png and coverage.png.
             observer: hears how far it is; None: nobody does.
         """
-        data = read_again(self.settings, self.facts)
         heard = observer or Observer()
+        data = read_again(self.settings, self.facts, heard.preparing)
         shifts = self.shifts(observer=observer) if calibrated else None
         found = backtest(
             self.network, data, self.settings, windows=windows, shifts=shifts, told=heard.evaluated
@@ -167,9 +167,9 @@ class ForecastingRun(TrainedRun[ForecastingSettings]):
         """
         found = load_calibration(self.folder, self._weights())
         if found is None:
-            told = (observer or Observer()).evaluated
-            data = read_again(self.settings, self.facts)
-            found = calibrate(self.network, data, self.settings, told=told)
+            heard = observer or Observer()
+            data = read_again(self.settings, self.facts, heard.preparing)
+            found = calibrate(self.network, data, self.settings, told=heard.evaluated)
             save_calibration(self.folder, found, self._weights())
         return found
 
@@ -212,9 +212,9 @@ class ForecastingRun(TrainedRun[ForecastingSettings]):
         """
         found = load_residuals(self.folder, self._weights())
         if found is None:
-            told = (observer or Observer()).evaluated
-            data = read_again(self.settings, self.facts)
-            found = learn_residuals(self.network, data, self.settings, told=told)
+            heard = observer or Observer()
+            data = read_again(self.settings, self.facts, heard.preparing)
+            found = learn_residuals(self.network, data, self.settings, told=heard.evaluated)
             save_residuals(self.folder, found, self._weights())
         return found
 
@@ -232,10 +232,9 @@ class ForecastingRun(TrainedRun[ForecastingSettings]):
         Args:
             observer: hears how far it is; None: nobody does.
         """
-        told = (observer or Observer()).evaluated
-        return judge_every_window(
-            self.network, read_again(self.settings, self.facts), self.settings, told=told
-        )
+        heard = observer or Observer()
+        data = read_again(self.settings, self.facts, heard.preparing)
+        return judge_every_window(self.network, data, self.settings, told=heard.evaluated)
 
     def draw(self, forecasts: list[SeriesForecast], picture: Path) -> None:
         """Draw forecasts after their history; of many, the first four panels."""

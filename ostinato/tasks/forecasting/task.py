@@ -74,7 +74,7 @@ def train(settings: ForecastingSettings, observer: Observer | None = None) -> Fo
     observer = observer or Observer()
     refuse_unusable_folder(settings.run)
     set_threads(settings.threads)
-    data = read_data(settings)
+    data = read_data(settings, progress=observer.preparing)
     _tell(data, settings.horizon, observer)
     refuse_untrainable(data, settings.horizon)
     with join_processes(choose_device(local_device(settings.device))) as processes:
@@ -107,9 +107,10 @@ def resume(
     folder = Path(folder)
     settings = settings_elsewhere(settings_of(folder, cell), device, threads, workers)
     set_threads(settings.threads)
-    data = read_again(settings, facts_of(folder))
+    observer = observer or Observer()
+    data = read_again(settings, facts_of(folder), observer.preparing)
     with join_processes(choose_device(local_device(settings.device))) as processes:
-        return _train(folder, settings, data, processes, observer or Observer(), resume=True)
+        return _train(folder, settings, data, processes, observer, resume=True)
 
 
 def load_forecaster(

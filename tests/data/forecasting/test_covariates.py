@@ -91,6 +91,19 @@ def test_steps_to_come_say_their_zone_where_parquet_does(
     assert first_grid(read_table(path, Columns()), None).label(4) == expected
 
 
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+def test_how_far_the_reading_of_a_long_table_is_is_told(tmp_path: Path, name: str) -> None:
+    rows, path = 150_000, tmp_path / name
+    frame = polars.DataFrame({"t": range(rows), "load": [1.5] * rows})
+    frame.write_csv(path) if name.endswith("csv") else frame.write_parquet(path)
+    told = []
+    read_table(path, Columns("t"), lambda *words: told.append(words))
+    done, total, what = zip(*told, strict=True)
+    assert list(done) == sorted(done)
+    assert (len(done), set(total), set(what)) == (2, {path.stat().st_size}, {"reading"})
+    assert done[-1] / total[0] == pytest.approx(2 * 65536 / rows, abs=0.1)
+
+
 def test_text_in_a_number_column_of_parquet_is_refused_with_its_row(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     polars.DataFrame({"t": [1, 2], "v": ["1", "x"]}).write_parquet(path)
