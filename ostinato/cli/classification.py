@@ -172,10 +172,13 @@ def evaluate_classification(options: EvaluateArguments) -> None:
     what = data or "validation part"
     if options.figure is not None:
         title = f"{run.folder.name}: {what}"
-        judgement.draw(options.figure, title=title)
-        judgement.draw_calibration(_beside(options.figure, "calibration"), title=title)
+        drawn = [options.figure, _beside(options.figure, "calibration")]
+        judgement.draw(drawn[0], title=title)
+        judgement.draw_calibration(drawn[1], title=title)
         if early is not None:
-            early.draw(_beside(options.figure, "early"), title=title)
+            drawn.append(_beside(options.figure, "early"))
+            early.draw(drawn[2], title=title)
+        print(f"pictures: {', '.join(map(str, drawn))}", file=sys.stderr)
     if options.json_line:
         keys = _KEYS if run.codec.separator is None else _KEYS_OF_LABEL_SETS
         print_json({name: judgement.figures[name] for name in keys})

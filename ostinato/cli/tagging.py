@@ -141,6 +141,7 @@ def evaluate_tagging(options: EvaluateArguments) -> None:
         judgement = run.evaluate(data, observer=observer)
     if options.figure is not None:
         judgement.draw(options.figure, title=f"{run.folder.name}: {data or 'validation'}")
+        print(f"picture: {options.figure}", file=sys.stderr)
     figures = {name: judgement.figures[name] for name in _KEYS}
     if options.json_line:
         print_json(figures)

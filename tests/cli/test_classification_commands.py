@@ -159,7 +159,9 @@ def test_evaluate_prints_its_four_keys_and_draws(
     figure = tmp_path / "classes.png"
     options = ["--data", str(table), "--json", "--figure", str(figure)]
     assert main(["evaluate", str(run), *options]) == 0
-    figures = json.loads(capsys.readouterr().out)
+    told = capsys.readouterr()
+    assert all(f"classes{end}.png" in told.err for end in ("", "-calibration", "-early"))
+    figures = json.loads(told.out)
     assert list(figures) == ["accuracy", "balanced_accuracy", "macro_f1", "samples"]
     assert figures["samples"] == 90
     assert figure.is_file()

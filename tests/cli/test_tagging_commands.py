@@ -130,7 +130,9 @@ def test_evaluate_tells_a_person_each_type_and_draws_it(
     pytest.importorskip("matplotlib")
     picture = tmp_path / "labels.png"
     assert main(["evaluate", str(run), "--figure", str(picture)]) == 0
-    told = capsys.readouterr().out
+    ended = capsys.readouterr()
+    told = ended.out
+    assert f"picture: {picture}" in ended.err
     assert "validation part: span F1" in told
     assert "LOC  F1" in told
     assert picture.read_bytes().startswith(b"\x89PNG")

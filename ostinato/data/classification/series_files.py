@@ -25,9 +25,11 @@ def read_ts(lines: Iterable[str], name: str, *, labelled: bool) -> SampleStream:
     has_label = header.get("classlabel", "false").split()[:1] == ["true"]
     if labelled and not has_label:
         raise DataError(f"{name} says @classLabel false: it holds no classes to learn")
+    declared = frozenset(header.get("classlabel", "").split()[1:]) if labelled else frozenset()
     dimensions: list[int] = []
     samples = (
-        _ts_sample(text, name, line, has_label, labelled, dimensions) for line, text in numbered
+        _declared(_ts_sample(text, name, line, has_label, labelled, dimensions), name, declared)
+        for line, text in numbered
     )
     first = list(islice(samples, 1))  # It tells how many dimensions there are.
     count = dimensions[0] if dimensions else 1
@@ -91,6 +93,16 @@ def _ts_sample(
         told = ", ".join(map(str, sorted(lengths)))
         raise DataError(f"{name}, line {line} has dimensions of different lengths: {told}")
     return Sample(np.stack(dimensions, 1), label if labelled else None, f"line {line}")
+
+
+def _declared(sample: Sample, name: str, declared: frozenset[str]) -> Sample:
+    """The sample; its class must be among those that @classLabel names, in small letters."""
+    if declared and sample.label is not None and sample.label.lower() not in declared:
+        raise DataError(
+            f"{name}, {sample.place}: the class {sample.label!r} is not among those that "
+            f"@classLabel names, {', '.join(sorted(declared))}"
+        )
+    return sample
 
 
 def _class_name(cell: str) -> str:

@@ -14,6 +14,8 @@ _Row = tuple[str, ...] | None
 """Token, label ("" where none is read), and what the columns of more features say."""
 _RowOf = Callable[[str, str, Layout, bool], _Row]
 _DOCUMENT = "-DOCSTART-"
+_TOKEN_NAMES = ("token", "tokens", "word", "words", "form")
+_LABEL_NAMES = ("label", "labels", "tag", "tags", "pos", "upos", "ner", "ner_tag", "ner_tags")
 
 
 def read_tagged(path: Path, layout: Layout, *, progress: Progress | None = None) -> TaggedText:
@@ -120,6 +122,7 @@ class _ColumnRow:
                 f"{self.least} are needed, with {between} between them"
             )
         if self.width is None:
+            _refuse_header(columns, place)
             self.width, self.first = len(columns), place
         if labelled and len(columns) != self.width:
             raise DataError(
@@ -127,6 +130,16 @@ class _ColumnRow:
                 "token needs the same columns, and an empty line stands between sentences"
             )
         return _row(columns, place, layout, labelled)
+
+
+def _refuse_header(columns: list[str], place: str) -> None:
+    """A first row as `token, label` would be a sentence, and `label` one of the labels."""
+    names = [one.strip().lower() for one in columns]
+    if len(names) > 1 and names[0] in _TOKEN_NAMES and names[-1] in _LABEL_NAMES:
+        raise DataError(
+            f"{place} seems to name the columns ({', '.join(columns)}): sentences begin in the "
+            "first line, so delete it"
+        )
 
 
 def _row(columns: list[str], place: str, layout: Layout, labelled: bool) -> _Row:

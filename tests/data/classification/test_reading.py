@@ -255,6 +255,7 @@ def test_an_hour_that_comes_twice_is_told_apart_by_its_zone(tmp_path: Path) -> N
             "line 3, column t: '2' is the time of the row before",
         ),
         ("a.ts", "@classLabel true a\n1,2:a\n", {}, "line 2: expected @data"),
+        ("a.ts", "@classLabel true A b\n@data\n1:a\n2:c\n", {}, "line 4: the class 'c' is not amo"),
         ("a.ts", "@classLabel true a\n", {}, "has no line @data"),
         ("a.ts", "@timeStamps true\n@data\n", {}, "series with time stamps are not read"),
         ("a.ts", "@classLabel false\n@data\n1,2\n", {}, "holds no classes to learn"),

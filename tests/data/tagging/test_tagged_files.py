@@ -93,6 +93,7 @@ def test_tokens_alone_need_no_labels() -> None:
     [
         ("a.conllu", "1\tWe\tPRON\n", "a.conllu, line 1 has 3 columns, and CoNLL-U has 10"),
         ("a.conllu", CONLLU.replace("4\t.", "x\t.", 1), "line 8 begins with 'x', which is no"),
+        ("a.tsv", "Token\tLabel\na\tB\n", "a.tsv, line 1 seems to name the columns .Token, Label"),
         ("a.conll", "a B\nb B C\n", r"a.conll, line 2 has 3 columns, but \S*a.conll, line 1 has 2"),
         ("a.conll", "a B\nb\n", "line 2 has 1 column, and at least 2 are needed"),
         ("a.tsv", "a B\n", "line 1 has 1 column, .* with a tab between them"),
