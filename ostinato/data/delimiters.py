@@ -5,10 +5,13 @@ write them where decimals have a comma.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import TypeVar
+from typing import TypeVar, final
+
+from ostinato.errors import DataError
 
 Row = TypeVar("Row", bound=Sequence[str])
 _QUOTED = re.compile(r'"(?:[^"]|"")*"?')
+_DECIMAL_POINT = re.compile(r"\s*[+-]?\d+\.\d+(?:[eE][+-]?\d+)?\s*")
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+(?:[eE][+-]?\d+)?\s*")
 
 
@@ -29,14 +32,61 @@ def told_by_header(lines: Iterable[str]) -> tuple[str, Iterator[str]]:
     return mark, chain([first] if first else [], rest)
 
 
-def with_decimal_points(cells: Sequence[str]) -> list[str]:
-    """Cells that stood between semicolons: `2,5` is a number, written `2.5` elsewhere.
+@final
+class DecimalCommas:
+    """Numbers of a table whose cells have semicolons between: `2,5`, written `2.5` elsewhere.
+
+    Args:
+        name: of the file, for messages.
+        unit: what its rows are counted in, for messages.
+        columns: their names.
 
     Example:
-        >>> with_decimal_points(["2,5", "-1,25e3", "1.234,5", "a, b", "7"])
-        ['2.5', '-1.25e3', '1.234,5', 'a, b', '7']
+        >>> read = DecimalCommas("a.csv", "row", ["a", "b", "c", "d"])
+        >>> read(2, ["2,5", "-1,25e3", "1.234,5", "a, b"])
+        ['2.5', '-1.25e3', '1.234,5', 'a, b']
     """
-    return [
-        cell.replace(",", ".") if "," in cell and _DECIMAL_COMMA.fullmatch(cell) else cell
-        for cell in cells
-    ]
+
+    def __init__(self, name: str, unit: str, columns: Sequence[str]) -> None:
+        self._name, self._unit, self._columns = name, unit, columns
+        self._commas: dict[int, tuple[int, str]] = {}
+        self._points: dict[int, tuple[int, str]] = {}
+
+    def __call__(
+        self, number: int, cells: Sequence[str], places: Sequence[int] | None = None
+    ) -> list[str]:
+        """Cells with a point.
+
+        Args:
+            number: of the row.
+            cells: of it.
+            places: of their columns. None: those of all columns.
+
+        Raises:
+            DataError: a column has numbers with a comma and with a point, which may part thousands.
+        """
+        found = list(cells)
+        columns = range(len(cells)) if places is None else places
+        for index, (place, cell) in enumerate(zip(columns, cells, strict=True)):
+            if "," in cell and _DECIMAL_COMMA.fullmatch(cell):
+                found[index] = cell.replace(",", ".")
+                self._note(self._commas, self._points, place, (number, cell))
+            elif "." in cell and _DECIMAL_POINT.fullmatch(cell):
+                self._note(self._points, self._commas, place, (number, cell))
+        return found
+
+    def _note(
+        self,
+        own: dict[int, tuple[int, str]],
+        other: dict[int, tuple[int, str]],
+        place: int,
+        here: tuple[int, str],
+    ) -> None:
+        own.setdefault(place, here)
+        if place in other:
+            number, cell = other[place]
+            raise DataError(
+                f"{self._name}, {self._unit} {here[0]}, column {self._columns[place]!r}: "
+                f"{here[1]!r}, and {cell!r} in {self._unit} {number}: decimals are written with a "
+                "comma or with a point, one of the two, and thousands without a mark"
+            )

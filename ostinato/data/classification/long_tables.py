@@ -95,13 +95,14 @@ def _samples(table: Table, places: _Places, names: Sequence[str]) -> Iterator[Sa
                 f"{one.number}"
             )
         if places.time is not None:
-            _check_time(one, cells[places.time], table, number, table.columns[places.time])
+            (time,) = table.numbers(number, [cells[places.time]], [places.time])
+            _check_time(one, time, table, number, table.columns[places.time])
         if one is before:
             one.runs[-1] += 1
         else:
             one.runs.extend((writer.count, 1))
         before = one
-        read = [cells[place] for place in places.read]
+        read = table.numbers(number, [cells[place] for place in places.read], places.read)
         writer.append(parse_numbers(read, table.place(number), names)[None])
     rows = writer.finish()
     for key, one in growing.items():

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ostinato.data.delimiters import told_by_header, with_decimal_points
+from ostinato.data.delimiters import DecimalCommas, told_by_header
 from ostinato.data.parquet import ParquetTable
 from ostinato.errors import DataError
 from ostinato.names import nearest
@@ -24,6 +24,7 @@ class Table(NamedTuple):
         cells: each row with its number.
         unit: what is numbered: the line of a file of text, the row of a Parquet file.
         head: what names the columns, for messages.
+        commas: what reads the numbers of a table with semicolons; None: decimals have a point.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Table(NamedTuple):
     cells: Iterator[tuple[int, list[str]]]
     unit: str
     head: str
+    commas: DecimalCommas | None = None
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Each row with its number.
@@ -45,6 +47,10 @@ class Table(NamedTuple):
                     f"{len(self.columns)}"
                 )
             yield number, cells
+
+    def numbers(self, number: int, cells: list[str], places: Sequence[int]) -> list[str]:
+        """Cells of a row that are numbers, with a point in decimals; `places` of their columns."""
+        return cells if self.commas is None else self.commas(number, cells, places)
 
     def place(self, number: int) -> str:
         """Where a row stands, file and all."""
@@ -116,8 +122,10 @@ def text_table(lines: Iterable[str], name: str, kind: str, separator: str | None
     Raises:
         DataError: no rows, a repeated name.
     """
-    is_objects = kind == "jsonl"
-    cells = _objects(lines, name, separator) if is_objects else _rows(lines, name, kind)
+    is_objects, mark = kind == "jsonl", "\t"
+    if kind == "csv":
+        mark, lines = told_by_header(lines)
+    cells = _objects(lines, name, separator) if is_objects else _rows(lines, name, kind, mark)
     try:
         columns = [column.strip() for column in next(cells)[1]]
     except StopIteration:
@@ -130,7 +138,8 @@ def text_table(lines: Iterable[str], name: str, kind: str, separator: str | None
     twice = [column for column, count in Counter(columns).items() if count > 1]
     if twice:
         raise DataError(f"{name}, line 1 names the column {min(twice)!r} twice")
-    return Table(name, columns, cells, "line", f"{name}, line 1")
+    commas = DecimalCommas(name, "line", columns) if mark == ";" else None
+    return Table(name, columns, cells, "line", f"{name}, line 1", commas)
 
 
 def parquet_table(path: Path, separator: str | None = None) -> Table:
@@ -155,12 +164,11 @@ def names_in_words(columns: Sequence[str]) -> str:
     return some + (f" and {len(columns) - 12} more" if len(columns) > 12 else "")
 
 
-def _rows(lines: Iterable[str], name: str, kind: str) -> Iterator[tuple[int, list[str]]]:
-    mark, ended = "\t", (line + "\n" for line in lines)
+def _rows(lines: Iterable[str], name: str, kind: str, mark: str) -> Iterator[tuple[int, list[str]]]:
+    ended = (line + "\n" for line in lines)
     if kind == "tsv":  # where a quotation mark is one
         reader = csv.reader(ended, delimiter=mark, quoting=csv.QUOTE_NONE)
     else:
-        mark, ended = told_by_header(ended)
         reader = csv.reader(ended, delimiter=mark, strict=True)
     while True:
         first = reader.line_num + 1
@@ -171,7 +179,7 @@ def _rows(lines: Iterable[str], name: str, kind: str) -> Iterator[tuple[int, lis
         if cells is None:
             return
         if cells:
-            yield first, with_decimal_points(cells) if mark == ";" else cells
+            yield first, cells
 
 
 def _objects(

@@ -41,12 +41,15 @@ def read_wide(table: Table, columns: Columns, *, labelled: bool) -> SampleStream
         label = label_place(table, columns, None)
     else:
         label = None
-    names = [name for place, name in enumerate(table.columns) if place != label]
+    places = [place for place in range(len(table.columns)) if place != label]
+    names = [table.columns[place] for place in places]
 
     def samples() -> Iterator[Sample]:
         for number, cells in table.rows():
             known = None if label is None else cells.pop(label).strip()
-            numbers = parse_numbers(cells, table.place(number), names)
+            numbers = parse_numbers(
+                table.numbers(number, cells, places), table.place(number), names
+            )
             series = without_missing_end(numbers)[:, None]
             yield Sample(series, known if labelled else None, f"{table.unit} {number}")
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from ostinato.data.delimiters import told_by_header, with_decimal_points
+from ostinato.data.delimiters import DecimalCommas, told_by_header
 from ostinato.data.parquet import ParquetTable, is_parquet
 from ostinato.errors import DataError
 
@@ -69,7 +69,8 @@ def open_rows(path: Path | str) -> Iterator[Rows]:
             )
         cells = _numbered(lines, header, name)
         if mark == ";":
-            cells = ((number, with_decimal_points(row)) for number, row in cells)
+            commas = DecimalCommas(name, "row", header)
+            cells = ((number, commas(number, row)) for number, row in cells)
         yield Rows(name, header, cells, _reached(file, path))
 
 

@@ -118,6 +118,18 @@ def test_a_table_of_semicolons_has_decimal_commas(tmp_path: Path) -> None:
     assert list(texts.inputs) == ["one, two; three", "3,5 of it"]
 
 
+def test_semicolons_change_no_label_text_or_order_of_times(tmp_path: Path) -> None:
+    several = read(tmp_path / "a.csv", "text;label\n2,5;1,2\nb;2\n", separator=",")
+    assert (list(several.inputs), list(several.labels)) == (["2,5", "b"], ["1,2", "2"])
+    times = "id;t;x;label\n1;9,5;2,5;up\n1;10,5;3,5;up\n"
+    (steps,) = read(tmp_path / "b.csv", times, series="id", time="t").inputs
+    assert np.asarray(steps).tolist() == [[2.5], [3.5]]
+    wide = read_wide(tmp_path / "c.csv", "label;0;1\n1,5;2,5;3\n")
+    assert (list(wide.labels), np.asarray(wide.inputs[0]).tolist()) == (["1,5"], [[2.5], [3]])
+    with pytest.raises(DataError, match=r"line 3, column '0': '1.050', and '2,5' in line 2: dec"):
+        list(read_wide(tmp_path / "d.csv", "label;0;1\na;2,5;3\na;1.050;3\n").inputs)
+
+
 def test_dates_that_do_not_rise_as_text_are_told_how_to_be_written(tmp_path: Path) -> None:
     content = "id,t,x,label\n1,31.01.2024,2,up\n1,01.02.2024,3,up\n"
     with pytest.raises(DataError, match=r"line 3, column t: .*sorted by time, and .*2024-05-31"):

@@ -90,6 +90,12 @@ def test_what_cannot_be_meant_is_refused(
         read_table(written(tmp_path, content), Columns())
 
 
+def test_a_column_of_semicolons_has_one_mark_of_decimals(tmp_path: Path) -> None:
+    text = "day;load\n2024-01-01;1.050\n2024-01-02;2,5\n"
+    with pytest.raises(DataError, match=r"row 3, column 'load': '2,5', and '1.050' in row 2"):
+        read_table(written(tmp_path, text), Columns())
+
+
 def test_names_that_are_whole_numbers_are_names(tmp_path: Path) -> None:
     assert read_table(written(tmp_path, "0,1\n5,6\n7,8\n"), Columns()).columns.targets == ("0", "1")
 
