@@ -14,6 +14,7 @@ from ostinato.tasks.forecasting.evaluation import Told, forecasts_from
 from ostinato.tasks.forecasting.kept import load_kept, save_kept
 from ostinato.tasks.forecasting.reading import Forecaster
 from ostinato.tasks.forecasting.settings import ForecastingSettings
+from ostinato.tasks.forecasting.validation_rows import validation_rows
 
 KEPT = "conformal.json"
 _MOST_FORECASTS, _MOST_IN_ALL = 200, 4000
@@ -58,7 +59,10 @@ def calibrate(
     levels, horizon = settings.quantiles, settings.horizon
     prepared = data.prepared(settings)
     most = max(_MOST_IN_ALL // len(prepared), values_needed(levels) + horizon)
-    origins = {name: _origins(data, name, horizon, most) for name in prepared}
+    most = min(most, _MOST_FORECASTS)
+    origins = {
+        name: validation_rows(data, name, horizon, most, before=horizon - 1) for name in prepared
+    }
     truths = {
         name: _truths(one.known_values, data.parts[name], origins[name], horizon)
         for name, one in prepared.items()
@@ -115,15 +119,3 @@ def _within(whole: LongRows, part: Parts, row: int, horizon: int) -> NDArray[np.
     if first < stop:
         truth[first - row : stop - row] = whole[first:stop]
     return truth
-
-
-def _origins(data: ForecastData, name: str, horizon: int, most: int) -> NDArray[np.int64]:
-    """Rows to forecast from: each whose horizon has a row of the validation part."""
-    part = data.parts[name]
-    first = max(1, part.train_end - horizon + 1)
-    # The covariates of a whole horizon are known up to the end of the series.
-    last = min(part.validation_end - 1, len(data.series[name].values) - horizon)
-    if part.validation_end == part.train_end or last < first:
-        return np.zeros(0, dtype=np.int64)
-    count = min(_MOST_FORECASTS, most, last - first + 1)
-    return np.unique(np.linspace(first, last, count).round().astype(np.int64))

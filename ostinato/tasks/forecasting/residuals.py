@@ -12,6 +12,7 @@ from ostinato.tasks.forecasting.evaluation import Told, paths_from
 from ostinato.tasks.forecasting.kept import load_kept, save_kept
 from ostinato.tasks.forecasting.reading import Forecaster, states_in_batches
 from ostinato.tasks.forecasting.settings import ForecastingSettings
+from ostinato.tasks.forecasting.validation_rows import validation_rows
 
 KEPT = "residuals.json"
 _FEWEST = 19
@@ -41,7 +42,7 @@ def learn_residuals(
     Raises:
         DataError: the validation parts of all series together have too few values.
     """
-    origins = {name: _origins(data, name, settings.horizon) for name in data.series}
+    origins = {name: validation_rows(data, name, settings.horizon, _MOST) for name in data.series}
     total, done, found = sum(map(len, origins.values())), 0, {}
     for name, one in data.prepared(settings).items():
         truth, own = one.known_values, [np.zeros((0, len(data.facts.columns.targets)))]
@@ -68,16 +69,6 @@ def load_residuals(folder: Path, weights: str) -> Residuals | None:
 
 def _read(content: dict[str, Any]) -> Residuals:
     return {name: np.array(one) for name, one in content["residuals"].items()}
-
-
-def _origins(data: ForecastData, name: str, horizon: int) -> NDArray[np.int64]:
-    """The rows of the validation part that a whole horizon is known from."""
-    part = data.parts[name]
-    first = max(1, part.train_end)
-    last = min(part.validation_end - 1, len(data.series[name].values) - horizon)
-    if last < first:
-        return np.zeros(0, dtype=np.int64)
-    return np.unique(np.linspace(first, last, min(_MOST, last - first + 1)).round().astype(int))
 
 
 def _pooled(found: Residuals) -> Residuals:
