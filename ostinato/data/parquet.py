@@ -53,11 +53,15 @@ class ParquetTable:
         polars = _polars()
         return int(polars.scan_parquet(self.name).select(polars.len()).collect().item())
 
-    def rows(self, columns: Sequence[str] | None = None) -> Iterator[tuple[int, list[str]]]:
+    def rows(
+        self, columns: Sequence[str] | None = None, *, others_named: bool = False
+    ) -> Iterator[tuple[int, list[str]]]:
         """Each row's number, from 1, and its cells as text; memory holds some rows at a time.
 
         Args:
             columns: which; None: all.
+            others_named: what is no text, as a list, is its kind, as `<List(Int64)>`: not refused
+                where nobody reads it.
 
         Raises:
             DataError: a column of lists or of other things that are no text; a text in a list that
@@ -65,7 +69,7 @@ class ParquetTable:
         """
         polars = _polars()
         names = self.columns if columns is None else columns
-        wanted = [self._as_text(polars, name) for name in names]
+        wanted = [self._as_text(polars, name, others_named) for name in names]
         lists = [place for place, name in enumerate(names) if self._is_list(polars, name)]
         lazy = polars.scan_parquet(self.name)
         for first in itertools.count(0, _ROWS_AT_ONCE):
@@ -81,10 +85,18 @@ class ParquetTable:
     def _is_list(self, polars: Any, name: str) -> bool:
         return self._separator is not None and self._types[name] == polars.List(polars.String)
 
-    def _as_text(self, polars: Any, name: str) -> Any:
+    def _as_text(self, polars: Any, name: str, others_named: bool) -> Any:
+        """The expression that makes a column text."""
+        kind = self._types[name]
         if self._is_list(polars, name):
             return polars.col(name).fill_null([])
-        return _as_text(polars, self.name, name, self._types[name])
+        if not kind.is_nested() and kind not in (polars.Binary, polars.Object, polars.Duration):
+            return _as_text(polars, name, kind)
+        if others_named:
+            return polars.lit(f"<{kind}>").alias(name)
+        raise DataError(
+            f"{self.name}, column {name!r} holds {kind}, and numbers or texts are expected"
+        )
 
     def _joined(self, cell: list[str | None], column: str, number: int) -> str:
         assert self._separator is not None
@@ -98,11 +110,8 @@ class ParquetTable:
         return self._separator.join(map(str, cell))
 
 
-def _as_text(polars: Any, file: str, name: str, kind: Any) -> Any:
-    """The expression that makes a column text."""
+def _as_text(polars: Any, name: str, kind: Any) -> Any:
     column = polars.col(name)
-    if kind.is_nested() or kind in (polars.Binary, polars.Object, polars.Duration):
-        raise DataError(f"{file}, column {name!r} holds {kind}, and numbers or texts are expected")
     if kind == polars.Boolean:
         column = column.cast(polars.Int8)
     if isinstance(kind, polars.Datetime):

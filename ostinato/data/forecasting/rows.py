@@ -49,10 +49,9 @@ def open_rows(path: Path | str) -> Iterator[Rows]:
     """
     if is_parquet(path):
         table = ParquetTable(path)
-        size, rows = Path(path).stat().st_size, max(1, table.count())
-        yield Rows(
-            table.name, table.columns, table.rows(), lambda taken: (size * taken // rows, size)
-        )
+        size, count = Path(path).stat().st_size, max(1, table.count())
+        rows = table.rows(others_named=True)
+        yield Rows(table.name, table.columns, rows, lambda taken: (size * taken // count, size))
         return
     name = "standard input" if str(path) == "-" else str(path)
     with _opened(path, name) as file:

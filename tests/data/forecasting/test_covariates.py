@@ -111,6 +111,15 @@ def test_text_in_a_number_column_of_parquet_is_refused_with_its_row(tmp_path: Pa
         read_table(path, Columns("t"))
 
 
+def test_lists_in_parquet_are_refused_where_they_are_read_only(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    polars.DataFrame({"t": [1, 2], "v": [3, 4], "tags": [["a"], []]}).write_parquet(path)
+    (piece,) = read_table(path, Columns("t", ("v",))).log.pieces()
+    np.testing.assert_array_equal(piece.numbers, [[3], [4]])
+    with pytest.raises(DataError, match=r"column 'tags': .*got '<List\(String\)>'; .*--target"):
+        read_table(path, Columns("t"))
+
+
 def test_other_marks_between_columns_are_refused_or_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="parted by tabs"):
         read_table(written(tmp_path, "t\tv\n1\t2\n"), Columns())
