@@ -49,12 +49,17 @@ class Runs:
     @property
     def starts(self) -> NDArray[np.int64]:
         """Where each run begins."""
-        return np.array(self._bounds[:-1], np.int64)
+        return self._ends[:-1].copy()
 
     @property
     def lengths(self) -> NDArray[np.int64]:
         """How many rows each run has."""
-        return np.diff(np.array(self._bounds, np.int64))
+        return np.diff(self._ends)
+
+    @property
+    def _ends(self) -> NDArray[np.int64]:
+        """0, then where each run ends; while it is held none can be appended."""
+        return np.frombuffer(self._bounds, np.int64)
 
 
 class ReadOnly(Sequence[Item]):

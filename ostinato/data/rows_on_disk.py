@@ -17,6 +17,8 @@ from ostinato.errors import DataError
 IN_MEMORY_BYTES = 32 << 20
 """Fewer rows than this stay in memory."""
 _PIECE_BYTES = 1 << 20
+_PIECE_ARRAYS = 1 << 12
+"""So many arrays wait at most: a small one is itself larger than its rows."""
 
 
 @final
@@ -109,6 +111,7 @@ class RowsWriter:
         self._waiting: list[NDArray[Any]] = []
         self._waiting_bytes = 0
         self._joined: list[NDArray[Any]] = []
+        self._joined_bytes = 0
         self._file: Any = None
 
     def append(self, rows: NDArray[Any]) -> None:
@@ -120,7 +123,7 @@ class RowsWriter:
         self.count += len(rows)
         self._waiting.append(rows)
         self._waiting_bytes += rows.nbytes
-        if self._waiting_bytes > _PIECE_BYTES:
+        if self._waiting_bytes > _PIECE_BYTES or len(self._waiting) >= _PIECE_ARRAYS:
             self._put_waiting()
 
     def finish(self) -> Rows:
@@ -139,7 +142,8 @@ class RowsWriter:
         self._waiting, self._waiting_bytes = [], 0
         if self._file is None:
             self._joined.append(joined)
-            if sum(one.nbytes for one in self._joined) <= self._in_memory:
+            self._joined_bytes += joined.nbytes
+            if self._joined_bytes <= self._in_memory:
                 return
             with _disk_in_words():
                 self._file = _nameless_file()

@@ -200,7 +200,8 @@ class SampleCodec:
         if not samples.labels:
             return np.zeros(len(samples), np.int64)
         numbered = enumerate(samples.labels)
-        return np.array([self._index(name, samples, number) for number, name in numbered], np.int64)
+        indices = (self._index(name, samples, number) for number, name in numbered)
+        return np.fromiter(indices, np.int64, len(samples))
 
     def _index(self, name: str, samples: Samples, number: int) -> int:
         index = self._places.get(name)

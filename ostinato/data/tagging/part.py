@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ostinato.data.long_lists import Runs
 from ostinato.data.pair_part import RaggedTokens
-from ostinato.data.rows_on_disk import share_of
+from ostinato.data.rows_on_disk import RowsWriter, share_of
 from ostinato.data.tagging.codec import UNKNOWN_INDEX, TagCodec
 from ostinato.data.tagging.sentences import Sentence, TaggedText
 from ostinato.errors import DataError
@@ -78,8 +78,10 @@ def encode_tagged(text: TaggedText, codec: TagCodec) -> TaggedPart:
     Raises:
         DataError: other columns of features than in training.
     """
-    words, spellings, labels = (Runs(np.int32) for _ in range(3))
-    features = Runs(np.int32, (len(codec.features),))
+    words = Runs(np.int32)
+    # All others begin and end where the words do.
+    spellings, labels = RowsWriter(np.int32), RowsWriter(np.int32)
+    features = RowsWriter(np.int32, (len(codec.features),))
     lines, spelled, unseen = array("q"), dict[str, int](), UnseenLabels(None, 0, 0)
     for sentence in text.sentences:
         words.append(np.array(codec.word_indices(sentence.tokens), np.int32))
@@ -94,10 +96,10 @@ def encode_tagged(text: TaggedText, codec: TagCodec) -> TaggedPart:
     starts, lengths = words.starts, words.lengths
     return TaggedPart(
         RaggedTokens(words.rows, starts, lengths),
-        RaggedTokens(spellings.rows, starts, lengths),
+        RaggedTokens(spellings.finish(), starts, lengths),
         _characters(list(spelled), codec),
-        RaggedTokens(labels.rows, starts, lengths),
-        RaggedTokens(features.rows, starts, lengths),
+        RaggedTokens(labels.finish(), starts, lengths),
+        RaggedTokens(features.finish(), starts, lengths),
         np.array(lines, np.int64),
         text.name,
         unseen,

@@ -1,5 +1,6 @@
 """Tagged sentences as numbers: vocabulary, batches by length, and an order that can be repeated."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from ostinato.data import (
     encode_tagged,
     learn_tag_codec,
 )
+from ostinato.data import rows_on_disk
 from ostinato.errors import CheckpointError, DataError, SettingsError
 
 
@@ -151,3 +153,21 @@ def test_limits_that_cannot_be_are_refused(part: TaggedPart) -> None:
         TagBatches(part, tokens=0, sentences=1)
     with pytest.raises(IndexError, match="batch 999 of an epoch"):
         TagBatches(part, tokens=24, sentences=5)[999]
+
+
+def test_a_sentence_on_disk_takes_tens_of_bytes_of_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(rows_on_disk, "IN_MEMORY_BYTES", 0)
+    codec = learn_tag_codec(SMALL)
+
+    def peak(count: int) -> int:
+        text = TaggedText([SMALL.sentences[0]] * count, "text")
+        tracemalloc.start()
+        assert len(encode_tagged(text, codec)) == count
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    assert (peak(30_000) - peak(10_000)) / 20_000 < 80
