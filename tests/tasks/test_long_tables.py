@@ -2,6 +2,7 @@
 
 import math
 import random
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,21 @@ def test_a_table_lies_on_its_grid_wherever_it_is_kept(
         np.testing.assert_array_equal(one.values[:], inside[name].values)
         np.testing.assert_array_equal(one.known[-9:], inside[name].known[-9:])
         assert len(one.known[7:3]) == 0
+
+
+@pytest.mark.parametrize("known", [(), ("open",)])
+def test_columns_cut_from_disk_keep_no_others_in_memory(
+    known: tuple[str, ...], cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_disk(monkeypatch)
+    read = read_table(table(tmp_path / "t.csv"), Columns("time", ("x", "y"), "shop", known))
+    one = to_series(read, first_grid(read, "1h"))["a"]
+    for rows in (one.values, one.known):
+        tracemalloc.start()
+        kept = [rows[:100] for _ in range(100)]
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert held < sum(cut.nbytes + 200 for cut in kept)
 
 
 def test_rows_are_written_and_read_in_any_order(

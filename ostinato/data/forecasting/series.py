@@ -17,6 +17,7 @@ from ostinato.errors import DataError
 
 _FIRST_STAMPS = 1000
 """As many time stamps say what the most frequent distance is."""
+_ROWS_AT_ONCE = 4096
 _DAY_S = 86400
 _LOCAL_DAYS = (
     "; days of a place where clocks are put on and back are not all of 24 hours: write them "
@@ -151,7 +152,14 @@ def _cells(whole: Rows, first: int, stop: int, columns: slice) -> LongRows:
 def _cells_between(
     whole: RowsOnDisk, offset: int, columns: slice, first: int, stop: int
 ) -> NDArray[np.float32]:
-    return whole[offset + first : offset + stop][:, columns]
+    """An array of its own: a part of what was read would keep all of it, columns and all."""
+    width = len(range(*columns.indices(whole.shape[1])))
+    found = np.empty((stop - first, width), whole.dtype)
+    if width:
+        for start in range(0, len(found), _ROWS_AT_ONCE):
+            some, place = found[start : start + _ROWS_AT_ONCE], offset + first + start
+            some[:] = whole[place : place + len(some)][:, columns]
+    return found
 
 
 def _steps(grid: Grid, stamps: Sequence[int]) -> NDArray[np.int64]:
