@@ -160,6 +160,7 @@ def main() -> None:
         help="what is kept in memory of each column of the data; less shows with small files what "
         "large ones do",
     )
+    parser.add_argument("--training-only", action="store_true", help="nothing is answered after it")
     parser.add_argument("--folder", type=Path, help="where the temporary folder is made")
     options = parser.parse_args()
     limit = options.in_memory_megabytes
@@ -182,8 +183,10 @@ def main() -> None:
                 os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
                 trained = peak_of(arguments, limit)
                 named = {"RUN": str(run), "FILE": str(path)}
-                told = peak_of([named.get(one, one) for one in answer], limit)
-            cells = (f"{peak:6.0f} MB {seconds:6.0f} s" for peak, seconds in (trained, told))
+                measured = [trained]
+                if not options.training_only:
+                    measured.append(peak_of([named.get(one, one) for one in answer], limit))
+            cells = (f"{peak:6.0f} MB {seconds:6.0f} s" for peak, seconds in measured)
             print(f"{kind:12} {megabytes:6.0f} {' '.join(f'{cell:>18}' for cell in cells)}")
             sys.stdout.flush()
 

@@ -49,7 +49,7 @@ class Runs:
     @property
     def starts(self) -> NDArray[np.int64]:
         """Where each run begins."""
-        return self._ends[:-1].copy()
+        return self._ends[:-1]
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -58,7 +58,7 @@ class Runs:
 
     @property
     def _ends(self) -> NDArray[np.int64]:
-        """0, then where each run ends; while it is held none can be appended."""
+        """0, then where each run ends, not copied: while it is held no run can be appended."""
         return np.frombuffer(self._bounds, np.int64)
 
 

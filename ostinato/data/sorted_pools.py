@@ -102,7 +102,9 @@ def pooled_batches(
     size = _POOL_BATCHES * rows_a_batch
     batches = []
     for start in range(0, len(order), size):
-        pool = _by_length(order[start : start + size], lengths)
+        # Batches are parts of the one order, so that there is no second one.
+        pool = order[start : start + size]
+        pool[:] = _by_length(pool, lengths)
         batches += _cut(pool, lengths, tokens, rows)
     return [batches[place] for place in generator.permutation(len(batches))]
 

@@ -100,7 +100,7 @@ def encode_tagged(text: TaggedText, codec: TagCodec) -> TaggedPart:
         _characters(list(spelled), codec),
         RaggedTokens(labels.finish(), starts, lengths),
         RaggedTokens(features.finish(), starts, lengths),
-        np.array(lines, np.int64),
+        np.frombuffer(lines, np.int64),
         text.name,
         unseen,
         codec,
