@@ -107,7 +107,8 @@ class _Gapless:
         for piece in pieces(self.whole, 0, stop):
             column = np.concatenate([carried, piece[:, self.target]])
             filled = without_gaps(column, self.season)
-            yield filled[len(carried) + max(0, first - passed) :]
+            # A copy: even an empty part of what was filled would keep all of it.
+            yield filled[len(carried) + max(0, first - passed) :].copy()
             carried, passed = filled[-self.season :], passed + len(piece)
 
     def rows(self, first: int, stop: int) -> Values:

@@ -1,6 +1,7 @@
 """Exponential smoothing as a baseline: the library's own forecasts, and what stands in for gaps."""
 
 import sys
+import tracemalloc
 
 import numpy as np
 import pandas
@@ -86,3 +87,14 @@ def test_without_statsmodels_the_baseline_is_missing_with_the_reason(
     assert "pip install 'ostinato[baselines]'" in told
     made = baseline_forecasts(seasonal(40), 30, np.array([36]), 12, 4)
     assert list(made) == ["last_value", "seasonal_naive"]
+
+
+def test_of_a_long_series_few_rows_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(long_rows, "_PIECE_NUMBERS", 1000)
+    series = np.ones((200_000, 1))
+    tracemalloc.start()
+    paths = smoothing_forecasts(series, 199_000, np.array([199_500]), 1, 2)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < series.nbytes / 4
+    assert (paths == 1).all()
