@@ -15,8 +15,8 @@ from ostinato.data import (
     TaggedText,
     encode_tagged,
     learn_tag_codec,
+    rows_on_disk,
 )
-from ostinato.data import rows_on_disk
 from ostinato.errors import CheckpointError, DataError, SettingsError
 
 
