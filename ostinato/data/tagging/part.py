@@ -1,7 +1,7 @@
 """Tagged sentences as numbers: what training or validation reads."""
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ostinato.data.long_lists import Runs
 from ostinato.data.pair_part import RaggedTokens
 from ostinato.data.rows_on_disk import RowsWriter, share_of
-from ostinato.data.tagging.codec import UNKNOWN_INDEX, TagCodec
+from ostinato.data.tagging.codec import LONGEST_SPELLING, UNKNOWN_INDEX, TagCodec
 from ostinato.data.tagging.sentences import Sentence, TaggedText
 from ostinato.errors import DataError
 
@@ -97,7 +97,7 @@ def encode_tagged(text: TaggedText, codec: TagCodec) -> TaggedPart:
     return TaggedPart(
         RaggedTokens(words.rows, starts, lengths),
         RaggedTokens(spellings.finish(), starts, lengths),
-        _characters(list(spelled), codec),
+        _characters(spelled, codec),
         RaggedTokens(labels.finish(), starts, lengths),
         RaggedTokens(features.finish(), starts, lengths),
         np.frombuffer(lines, np.int64),
@@ -107,10 +107,11 @@ def encode_tagged(text: TaggedText, codec: TagCodec) -> TaggedPart:
     )
 
 
-def _characters(tokens: Sequence[str], codec: TagCodec) -> NDArray[np.int32]:
-    spelled = [codec.spelling(token) for token in tokens]
-    table = np.zeros((len(spelled) + 1, max(map(len, spelled))), np.int32)
-    for row, indices in enumerate(spelled, start=1):
+def _characters(tokens: Collection[str], codec: TagCodec) -> NDArray[np.int32]:
+    longest = min(max(map(len, tokens)), LONGEST_SPELLING)
+    table = np.zeros((len(tokens) + 1, longest), np.int32)
+    for row, token in enumerate(tokens, start=1):
+        indices = codec.spelling(token)
         table[row, : len(indices)] = indices
     return table
 
