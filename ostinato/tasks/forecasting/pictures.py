@@ -1,6 +1,7 @@
 """Pictures of forecasts, and of what a backtest found."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ NAMES = {
     "exponential_smoothing": "exponential smoothing",
 }
 _MOST_DRAWN = 4
+_HORIZONS, _STEPS = 10, 100
+"""Of history are drawn; a forecast could not be seen behind two seasons of many steps."""
 
 
 def draw(
@@ -46,6 +49,7 @@ def draw(
     """
     if picture.suffix.lower() != ".png":
         raise SettingsError(f"--figure writes PNG: name it OUT.png, not {picture.name}")
+    shown = [_with_less_history(one) for one in forecasts]
     fans = [
         Fan(
             " ".join(part for part in (one.series, target) if part) + f", from {one.times[0]} on",
@@ -56,10 +60,15 @@ def draw(
             _labels_before(one.start, grid) if grid.dated else None,
             _ticks(one, grid),
         )
-        for place, target in enumerate(forecasts[0].targets)
-        for number, one in enumerate(forecasts)
+        for place, target in enumerate(shown[0].targets)
+        for number, one in enumerate(shown)
     ]
     draw_forecasts(fans[:_MOST_DRAWN], levels, picture)
+
+
+def _with_less_history(one: SeriesForecast) -> SeriesForecast:
+    shown = max(_HORIZONS * len(one.times), _STEPS)
+    return replace(one, history=one.history[-shown:])
 
 
 def _labels_before(start: int, grid: Grid) -> Callable[[int], str]:
