@@ -233,11 +233,13 @@ def loop_of(
 
     samples, time = inputs.shape[:2]
     recurrence, threads = recurrence_of(kind, backward=backward), threads or team_size()
-    if marks.lengths is None:
+    lengths = marks.lengths
+    if lengths is not None:
+        lengths = lengths.to(device="cpu", dtype=torch.int64)
+    if lengths is None or bool((lengths == time).all()):
         division = recurrence.division(samples, samples * time, threads)
         layout = even_layout(samples, time, division, threads, reverse=reverse)
     else:
-        lengths = marks.lengths.to(device="cpu", dtype=torch.int64)
         division = recurrence.division(samples, int(lengths.sum()), threads)
         layout = uneven_layout(lengths, time, division, threads, reverse=reverse)
     return Loop(kind, marks, reverse, layout, backward, watch)

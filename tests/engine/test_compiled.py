@@ -14,6 +14,7 @@ from torch import Tensor
 import ostinato
 from ostinato.cells import Cell
 from ostinato.engine import Noise, Reading, Unrolled, cache, unroll
+from ostinato.engine.compiled import CompiledCall
 from ostinato.engine.cpu import loop_code
 from ostinato.engine.cpu import target as targets
 from ostinato.engine.cpu.division import Division
@@ -28,6 +29,8 @@ FEW: list[Sequence[str]] = [
     ("mask", "keep"),
     ("reverse",),
     ("lengths", "resets", "reverse"),
+    ("full lengths",),
+    ("full lengths", "resets", "keep", "reverse", "all_states"),
     ("resets", "all_states"),
     OPTIONS,
 ]
@@ -56,8 +59,9 @@ class Case:
         self.state, self.initial = map_state(draw, widths), map_state(draw, widths)
         keep = map_state(lambda width: (torch.rand(samples, time, width) < 0.3).to(dtype), widths)
         mask = (torch.rand(samples, widths[0]) < 0.7).to(dtype) / 0.7
+        lengths = torch.randint(0, time + 1, (samples,)) if "lengths" in options else None
         self.reading = Reading(
-            torch.randint(0, time + 1, (samples,)) if "lengths" in options else None,
+            torch.full((samples,), time) if "full lengths" in options else lengths,
             torch.rand(samples, time) < 0.3 if "resets" in options else None,
             self.initial,
             "reverse" in options,
@@ -105,6 +109,15 @@ def assert_agree(case: Case, tolerance: float) -> None:
 def test_values_and_gradients_are_those_of_the_reference(name: str, options: Sequence[str]) -> None:
     for size in SIZES:
         assert_agree(Case(name, size, options), 1e-10)
+
+
+@pytest.mark.parametrize("shorter", [0, 1])
+def test_lengths_that_are_all_whole_are_laid_out_as_none_are(shorter: int) -> None:
+    case = Case("lstm", (5, 9, 3, 17), ())
+    lengths = torch.tensor([9, 9, 9, 9, 9 - shorter])
+    call = CompiledCall(case.cell, case.inputs, Reading(lengths), Noise(), all_states=False)
+    layout = call.loop(call.given(case.state), backward=True).layout
+    assert (layout.lengths is None) == (not shorter)
 
 
 @pytest.mark.nightly

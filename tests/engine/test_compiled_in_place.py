@@ -31,7 +31,11 @@ def test_an_activation_in_place_follows_a_replaced_layer_as_it_does_torch_s(kind
     F.relu_(ours(inputs)[0]).sum().backward()
 
 
-@pytest.mark.parametrize("lengths", [None, torch.tensor([3, 1])], ids=["whole", "lengths"])
+@pytest.mark.parametrize(
+    "lengths",
+    [None, torch.tensor([3, 3]), torch.tensor([3, 1])],
+    ids=["whole", "full lengths", "lengths"],
+)
 @pytest.mark.parametrize("surrounding", [nullcontext, torch.autograd.graph.save_on_cpu])
 def test_an_activation_in_place_has_the_gradient_of_one_that_is_not(
     lengths: Any, surrounding: Any
