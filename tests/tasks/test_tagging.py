@@ -110,6 +110,20 @@ def test_the_loss_of_padded_batches_is_that_of_single_sentences(run: TaggingRun)
     assert nats(texts) == pytest.approx(sum(nats([one]) for one in texts), rel=1e-4, abs=1e-4)
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_tagging_computes_no_loss_and_leaves_the_model_in_its_mode(
+    run: TaggingRun, monkeypatch: pytest.MonkeyPatch, training: bool
+) -> None:
+    rows = [[token for token, _ in row] for row in sentences(20, seed=7)]
+    expected = [run.tag(row) for row in rows]
+    model = run.model.train(training)
+    with monkeypatch.context() as during:
+        during.setattr(model, "loss", None)
+        assert [run.tag(row) for row in rows] == expected
+    assert all(part.training == training for part in model.modules())
+    model.eval()
+
+
 def test_labels_that_mark_no_spans_have_no_f1_of_spans() -> None:
     judged = score([("DET", "NOUN"), ("VERB",)], [("DET", "VERB"), ("VERB",)])
     assert judged.figures == {

@@ -2,18 +2,17 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from ostinato.data.long_lists import ReadOnly
-from ostinato.data.tagging.batches import TagBatches
+from ostinato.data.tagging.batches import TagBatches, TagWindow
 from ostinato.data.tagging.codec import TagCodec
 from ostinato.data.tagging.part import TaggedPart, encode_tagged
 from ostinato.data.tagging.sentences import Sentence, TaggedText
@@ -72,10 +71,14 @@ class LabelsOfSentences(ReadOnly[tuple[str, ...]]):
         self._starts, self._lengths = part.words.starts, part.words.lengths
         self._indices = np.zeros(part.token_count, np.min_scalar_type(len(self._names)))
 
-    def put(self, number: int, indices: NDArray[np.int64]) -> None:
-        """The indices of a sentence's labels; what is behind its end is not read."""
-        start, length = self._starts[number], self._lengths[number]
-        self._indices[start : start + length] = indices[:length]
+    def put_all(self, numbers: Tensor, indices: Tensor) -> None:
+        """The indices (batch, time) of the labels of sentences of these numbers (batch,).
+
+        What is behind a sentence's end is not read.
+        """
+        for number, labels in zip(numbers.tolist(), indices.numpy(force=True), strict=True):
+            start, length = self._starts[number], self._lengths[number]
+            self._indices[start : start + length] = labels[:length]
 
     def __len__(self) -> int:
         return len(self._lengths)
@@ -104,7 +107,10 @@ def predict(
     if not sentences:
         return []
     part = encode_tagged(TaggedText(list(sentences), "the sentences given"), codec)
-    return list(_predict(model, part, progress)[0])
+    found = LabelsOfSentences(part)
+    for window, scores in _scored(model, part, progress):
+        found.put_all(window.rows, model.choose(scores, window.lengths))
+    return list(found)
 
 
 def evaluate(
@@ -115,7 +121,11 @@ def evaluate(
     progress: Callable[[int, int], None] | None = None,
 ) -> TaggingJudgement:
     """Tag the sentences of `text`, which `part` holds as numbers, and compare."""
-    predicted, nats, tokens = _predict(model, part, progress)
+    predicted, nats, tokens = LabelsOfSentences(part), 0.0, 0
+    for window, scores in _scored(model, part, progress):
+        predicted.put_all(window.rows, model.choose(scores, window.lengths))
+        nats += _nats(model, window, scores)
+        tokens += window.units
     marked = are_spans(part.codec.labels)
     judgement = score((sentence.labels for sentence in text.sentences), predicted, marked=marked)
     judgement.figures["nats_per_token"] = nats / tokens if tokens else math.nan
@@ -195,28 +205,32 @@ def _of_labels(confusion: Counter[tuple[str, str]]) -> dict[str, tuple[float, in
 
 
 @torch.no_grad()
-def _predict(
+def _scored(
     model: Tagger, part: TaggedPart, progress: Callable[[int, int], None] | None
-) -> tuple[LabelsOfSentences, float, int]:
-    """The labels of each sentence; the nats of those that count, and how many tokens these are."""
+) -> Iterator[tuple[TagWindow, Tensor]]:
+    """Batches of all sentences, the longest last, with the scores of their labels.
+
+    The model is used as in evaluation.
+    """
     was_training = model.training
-    model.eval()
-    found = LabelsOfSentences(part)
-    nats, counted, done = 0.0, 0, 0
+    if was_training:  # telling every part of it takes a tenth of a sentence's time
+        model.eval()
+    done = 0
     device = next(model.parameters()).device
     batches = TagBatches(part, tokens=_BATCH_TOKENS, sentences=_BATCH_SENTENCES)
     for index in range(len(batches)):
         window = move_window(batches[index], device)
-        lengths = window.lengths
-        scores = model(window.inputs, window.characters, window.spellings, lengths, window.features)
-        losses = model.loss(scores, window.targets, lengths).double()
-        nats += float(losses[window.counted[:, 0].to(device)].sum())
-        counted += window.units
-        chosen = model.choose(scores, lengths).numpy(force=True)
-        for row, labels in zip(window.rows.tolist(), chosen, strict=True):
-            found.put(row, labels)
+        inputs, spellings, characters, columns, _, lengths, *_ = window
+        yield window, model(inputs, characters, spellings, lengths, columns)
         done += int(lengths.sum())
         if progress is not None:
             progress(done, part.token_count)
-    model.train(was_training)
-    return found, nats, counted
+    if was_training:
+        model.train()
+
+
+@torch.no_grad()
+def _nats(model: Tagger, window: TagWindow, scores: Tensor) -> float:
+    """The loss of the sentences that count."""
+    losses = model.loss(scores, window.targets, window.lengths).double()
+    return float(losses[window.counted[:, 0].to(losses.device)].sum())
