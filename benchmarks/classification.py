@@ -15,8 +15,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from peers.beside import beside
 from peers.comparison import Case, check_agreement, compare_all, parser_of, settings_of
+from peers.keras_on_torch import keras_on_torch, linear_weights, lstm_weights
 from peers.one_epoch import one_epoch
 from peers.plain_classifier import (
     PlainClassifier,
@@ -123,11 +123,7 @@ def training_beside_keras(size: int) -> Callable[[], Case]:
 
 def keras_model(plain: PlainClassifier, size: int, *, live: bool) -> Any:
     """The same network with the same weights in Keras; live, it carries the state of one sample."""
-    import os
-
-    os.environ["KERAS_BACKEND"] = "torch"
-    keras = beside("keras", "keras")
-    keras.config.disable_traceback_filtering()
+    keras = keras_on_torch()
     model = keras.Sequential(
         [
             keras.Input(batch_shape=(1, 1, FEATURES) if live else (None, None, FEATURES)),
@@ -136,10 +132,7 @@ def keras_model(plain: PlainClassifier, size: int, *, live: bool) -> Any:
             keras.layers.Dense(CLASSES),
         ]
     )
-    lstm, output = plain.lstm, plain.output
-    bias = (lstm.bias_ih_l0 + lstm.bias_hh_l0).detach()
-    parts = (lstm.weight_ih_l0.T, lstm.weight_hh_l0.T, bias, output.weight.T, output.bias)
-    model.set_weights([part.detach().numpy() for part in parts])
+    model.set_weights([*lstm_weights(plain.lstm), *linear_weights(plain.output)])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.AdamW(1e-3, clipnorm=1.0), loss)
     return model

@@ -1,8 +1,7 @@
 """A tagger as one writes it in plain torch: padded batches, a packed LSTM, pytorch-crf."""
 
-from types import ModuleType
-
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 from torch.utils.data import DataLoader
@@ -11,16 +10,21 @@ Sample = tuple[Tensor, Tensor]
 
 
 class PlainTagger(nn.Module):
-    """Words, an LSTM both ways, and a conditional random field."""
+    """Words, an LSTM both ways, and a conditional random field.
+
+    Args:
+        words, size, hidden_size, labels: sizes.
+        crf: the field, of pytorch-crf; None: each label is chosen by itself.
+    """
 
     def __init__(
-        self, torchcrf: ModuleType, words: int, size: int, hidden_size: int, labels: int
+        self, words: int, size: int, hidden_size: int, labels: int, crf: nn.Module | None
     ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(words, size)
         self.lstm = nn.LSTM(size, hidden_size, batch_first=True, bidirectional=True)
         self.output = nn.Linear(2 * hidden_size, labels)
-        self.crf = torchcrf.CRF(labels, batch_first=True)
+        self.crf = crf
 
     def scores(self, words: Tensor, lengths: Tensor) -> Tensor:
         packed = pack_padded_sequence(
@@ -29,8 +33,20 @@ class PlainTagger(nn.Module):
         return self.output(pad_packed_sequence(self.lstm(packed)[0], batch_first=True)[0])
 
     def loss(self, words: Tensor, labels: Tensor, lengths: Tensor) -> Tensor:
+        """Of all tokens of a batch together."""
+        scores = self.scores(words, lengths)
         mask = torch.arange(words.shape[1]) < lengths[:, None]
-        return -self.crf(self.scores(words, lengths), labels, mask, reduction="sum")
+        if self.crf is None:
+            return F.cross_entropy(scores[mask], labels[mask], reduction="sum")
+        return -self.crf(scores, labels, mask, reduction="sum")
+
+    @torch.no_grad()
+    def tag(self, words: Tensor) -> list[int]:
+        """The labels of one sentence; words are (time,)."""
+        scores = self.output(self.lstm(self.embedding(words[None]))[0])
+        if self.crf is None:
+            return scores[0].argmax(1).tolist()
+        return self.crf.decode(scores)[0]  # pyright: ignore[reportCallIssue]
 
 
 def collate(samples: list[Sample]) -> tuple[Tensor, Tensor, Tensor]:
