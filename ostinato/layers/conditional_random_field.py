@@ -164,9 +164,14 @@ def _followed_back(pointers: Tensor, last: Tensor, lengths: Tensor) -> Tensor:
     before, chosen = pointers.numpy(force=True), last.numpy(force=True)
     ends, rows = lengths.numpy(force=True), np.arange(len(last))
     labels = np.zeros((len(before), len(rows)), np.int64)
+    shortest = ends.min()
     for step in range(len(before) - 1, -1, -1):
-        real = step < ends
-        labels[step] = np.where(real, chosen, 0)
-        # Behind a sample's end its last label stands until its own last step is reached.
-        chosen = np.where(real, before[step][rows, chosen], chosen)
+        if step < shortest:
+            labels[step] = chosen
+            chosen = before[step][rows, chosen]
+        else:
+            real = step < ends
+            labels[step] = np.where(real, chosen, 0)
+            # Behind a sample's end its last label stands until its own last step is reached.
+            chosen = np.where(real, before[step][rows, chosen], chosen)
     return torch.from_numpy(labels.T.copy())
