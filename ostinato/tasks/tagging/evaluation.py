@@ -213,7 +213,7 @@ def _scored(
     The model is used as in evaluation.
     """
     was_training = model.training
-    if was_training:  # telling every part of it takes a tenth of a sentence's time
+    if was_training:  # telling every part of it takes a while, beside one sentence
         model.eval()
     done = 0
     device = next(model.parameters()).device
