@@ -102,7 +102,8 @@ def test_the_loss_of_padded_batches_is_that_of_single_pairs(run: TranslationRun)
     ]
     nats = sum(one["nats_per_token"] * one["tokens"] for one in single)
     assert whole["tokens"] == sum(one["tokens"] for one in single)
-    assert whole["nats_per_token"] * whole["tokens"] == pytest.approx(nats, rel=1e-5)
+    # Of tokens that are all but certain: small differences of 32-bit numbers that are large.
+    assert whole["nats_per_token"] * whole["tokens"] == pytest.approx(nats, rel=1e-4)
 
 
 def test_a_loaded_run_translates_as_the_one_that_was_trained(run: TranslationRun) -> None:
