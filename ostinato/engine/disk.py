@@ -5,6 +5,7 @@ each file with a digest of its contents, and nothing that has to be there.
 import hashlib
 import os
 import stat
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -43,4 +44,6 @@ def keep(path: Path, contents: bytes) -> None:
         beside.write_bytes(hashlib.sha256(contents).digest() + contents)
         beside.replace(path)
     except OSError:
-        beside.unlink(missing_ok=True)
+        # Where nothing can be written, nothing can be taken away, not even what is not there.
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)

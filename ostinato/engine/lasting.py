@@ -3,7 +3,8 @@ can be kept on the disk.
 
 A name holds the code: a digest of this package's files, torch's version, and which of the
 package's classes and functions a cell is made of. A cell with anything of a person's own has no
-such name: its code may change, or depend on what no name can tell.
+such name: its code may change, or depend on what no name can tell. Nor has any cell where a person
+put a function in the place of one of ours or of torch's.
 """
 
 import hashlib
@@ -16,9 +17,12 @@ from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 import torch
+from torch import nn
 
 _OURS, _IMPORTED = Path(__file__).parents[1], time.time()
 _FIXED = {"ostinato", "torch", *sys.stdlib_module_names}
+_ROOMS = ("ostinato.state", "ostinato.engine", "ostinato.cells")
+"""What a step and its trace are made of."""
 
 
 def lasting_name(name: Any) -> str | None:
@@ -26,13 +30,19 @@ def lasting_name(name: Any) -> str | None:
     code is; None where it holds something that is neither ours nor torch's.
     """
     code = _code()
-    if code is None:
+    if code is None or not _is_as_written():
         return None
     try:
         text = _text_of(name)
     except _OfAPersonError:
         return None
     return hashlib.sha256(f"{code}\0{text}".encode()).hexdigest()
+
+
+def _is_as_written() -> bool:
+    """Whether no function that a step may call was replaced: in this package, or in torch."""
+    ours = [module for name, module in sys.modules.items() if name.startswith(_ROOMS)]
+    return all(map(_is_untouched, (*ours, torch, nn.functional, torch.Tensor)))
 
 
 class _OfAPersonError(Exception):
@@ -45,12 +55,18 @@ def _code() -> str | None:
     such files, or one was changed since they were imported.
     """
     digest, files = hashlib.sha256(), sorted(_OURS.rglob("*.py"))
-    if not files or any(file.stat().st_mtime > _IMPORTED for file in files):
+    if not files or any(map(_is_newer, files)):
         return None
     for file in files:
         contents = file.read_bytes()
         digest.update(f"{file.relative_to(_OURS)}\0{len(contents)}\0".encode() + contents)
     return f"{digest.hexdigest()} {torch.__version__} {sys.version}"
+
+
+def _is_newer(file: Path) -> bool:
+    """Whether a file was changed since the import, or another put in its place, however old."""
+    found = file.stat()
+    return max(found.st_mtime, found.st_ctime) > _IMPORTED
 
 
 def _text_of(value: Any) -> str:
@@ -75,11 +91,20 @@ def _text_of(value: Any) -> str:
 
 def _class_text(kind: type) -> str:
     """Where a class stands, if it and what it is derived from are as they were written."""
-    for each in kind.__mro__:
-        for member in vars(each).values():
-            if isinstance(member, FunctionType) and not _is_fixed(member.__module__):
-                raise _OfAPersonError
+    if not all(map(_is_untouched, kind.__mro__)):
+        raise _OfAPersonError
     return _place_of(kind)
+
+
+def _is_untouched(place: Any) -> bool:
+    """Whether all functions and properties of a class or module are ours, torch's or Python's."""
+    for name, member in vars(place).items():
+        function = member.fget if isinstance(member, property) else member
+        if isinstance(function, staticmethod | classmethod) and name != "__new__":
+            function = function.__func__  # `__new__` of a named tuple has a module of its own
+        if isinstance(function, FunctionType) and not _is_fixed(function.__module__):
+            return False
+    return True
 
 
 def _place_of(value: Any) -> str:

@@ -1,5 +1,7 @@
 """What was traced is kept on the disk, for our own cells, and is what tracing finds."""
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ import torch
 from every_cell import CELLS
 
 import ostinato
+from ostinato.cells import min_gru
 from ostinato.engine import cache, disk, kinds, lasting
 from ostinato.engine.cache import CellView
 from ostinato.engine.lasting import lasting_name
@@ -106,6 +109,19 @@ def test_a_spoilt_trace_is_traced_and_written_anew(folder: Path) -> None:
     assert path.read_bytes() == good
 
 
+def refuse(*_: Any, **__: Any) -> None:
+    raise OSError(errno.EROFS, "Read-only file system")
+
+
+def test_a_cell_runs_where_nothing_can_be_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk.Path, "write_bytes", refuse)
+    monkeypatch.setattr(disk.Path, "unlink", refuse)  # as a read-only disk answers, file or not
+    cache.kind_of(CellView(ostinato.GRUCell(3, 4)), Form())
+    assert list(folder.iterdir()) == []
+
+
 class MyCell(ostinato.GRUCell):
     """A person's own."""
 
@@ -134,6 +150,29 @@ def test_a_person_s_own_cell_is_traced_in_each_process(monkeypatch: pytest.Monke
     assert name_of(ostinato.GRUCell(3, 4)) is None
 
 
+def my_function(values: torch.Tensor) -> torch.Tensor:
+    return 0 * values + 2
+
+
+PLACES = {
+    "a function of ours": (min_gru, "positive", my_function),
+    "a function of torch": (torch, "sigmoid", my_function),
+    "a method of torch": (torch.Tensor, "chunk", my_function),
+    "a property": (ostinato.MinGRUCell, "recurrent_weights", property(my_function)),
+    "a static method": (ostinato.MinGRUCell, "_split", staticmethod(my_function)),
+}
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_no_trace_is_kept_where_a_person_replaced_a_function(
+    place: tuple[Any, str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = ostinato.MinGRUCell(3, 4)
+    assert name_of(cell) is not None
+    monkeypatch.setattr(*place, raising=False)
+    assert name_of(cell) is None
+
+
 def test_names_differ_where_steps_do() -> None:
     names = [
         name_of(ostinato.GRUCell(3, 4)),
@@ -156,4 +195,15 @@ def test_code_that_is_not_there_or_was_changed_meanwhile_names_nothing(
         monkeypatch.setattr(lasting, "_IMPORTED", imported)
         lasting._code.cache_clear()
         assert name_of(ostinato.GRUCell(3, 4)) is None
+    lasting._code.cache_clear()
+
+
+def test_a_file_put_there_since_names_nothing_however_old_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cell.py").write_text("")
+    os.utime(tmp_path / "cell.py", (0, 0))
+    monkeypatch.setattr(lasting, "_OURS", tmp_path)
+    lasting._code.cache_clear()
+    assert name_of(ostinato.GRUCell(3, 4)) is None
     lasting._code.cache_clear()
