@@ -16,7 +16,7 @@ _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+(?:[eE][+-]?\d+)?\s*")
 
 
 def told_by_header(lines: Iterable[str]) -> tuple[str, Iterator[str]]:
-    """What parts the names in the first line, `,` or `;`, and all lines.
+    """What parts the names in the first line that is not empty, `,` or `;`, and all lines.
 
     Example:
         >>> mark, lines = told_by_header(["time;load, in MW\\n", "1;2,5\\n"])
@@ -25,11 +25,14 @@ def told_by_header(lines: Iterable[str]) -> tuple[str, Iterator[str]]:
         >>> told_by_header(['time;"load, in MW"\\n'])[0]
         ';'
     """
-    rest = iter(lines)
-    first = next(rest, "")
-    plain = _QUOTED.sub("", first)
+    rest, read = iter(lines), list[str]()
+    for line in rest:
+        read.append(line)
+        if line.strip():
+            break
+    plain = _QUOTED.sub("", read[-1] if read else "")
     mark = ";" if ";" in plain and "," not in plain else ","
-    return mark, chain([first] if first else [], rest)
+    return mark, chain(read, rest)
 
 
 @final

@@ -25,12 +25,14 @@ class Rows(NamedTuple):
         cells: each row with its number: the line of a text file, from 1 in a Parquet file.
         reached: of a number of rows that were taken, the bytes that these are and those in all;
             None of standard input.
+        commas: what reads the numbers of a table with semicolons; None: decimals have a point.
     """
 
     name: str
     header: list[str]
     cells: Iterator[tuple[int, Sequence[str]]]
     reached: Callable[[int], tuple[int, int]] | None = None
+    commas: DecimalCommas | None = None
 
 
 @contextmanager
@@ -67,10 +69,8 @@ def open_rows(path: Path | str) -> Iterator[Rows]:
                 "expected, or a file whose name ends in .tsv"
             )
         cells = _numbered(lines, header, name)
-        if mark == ";":
-            commas = DecimalCommas(name, "row", header)
-            cells = ((number, commas(number, row)) for number, row in cells)
-        yield Rows(name, header, cells, _reached(file, path))
+        commas = DecimalCommas(name, "row", header) if mark == ";" else None
+        yield Rows(name, header, cells, _reached(file, path), commas)
 
 
 def _reached(file: IO[str], path: Path | str) -> Callable[[int], tuple[int, int]] | None:

@@ -165,7 +165,8 @@ class _RowReader:
         place = rows.header.index
         self.time = None if columns.time is None else place(columns.time)
         self.group = None if columns.series is None else place(columns.series)
-        self.wanted = [(place(one), one) for one in (*columns.targets, *columns.known)]
+        self.wanted = (*columns.targets, *columns.known)
+        self.places = [place(one) for one in self.wanted]
         self.static = [(place(one), one) for one in columns.static]
         told = columns.time_format
         self.format = None if told is None else TimeFormat(told)
@@ -261,13 +262,19 @@ class _RowReader:
             )
 
     def _numbers(self, number: int, row: Sequence[str]) -> list[float]:
+        cells = [row[place] for place in self.places]
+        if self.rows.commas is not None:
+            cells = self.rows.commas(number, cells, self.places)
         try:
-            found = [float(row[place]) for place, _ in self.wanted]
+            found = [float(cell) for cell in cells]
             if max(map(abs, found)) <= _LARGEST:
                 return found
         except ValueError:
             pass
-        return [self._number(row[place], number, column) for place, column in self.wanted]
+        return [
+            self._number(cell, number, column)
+            for cell, column in zip(cells, self.wanted, strict=True)
+        ]
 
     def _number(self, text: str, number: int, column: str) -> float:
         try:

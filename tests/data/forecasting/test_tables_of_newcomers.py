@@ -36,6 +36,7 @@ def written(folder: Path, content: str | bytes, name: str = "table.csv") -> Path
         PLAIN.replace(",\n", ",?\n"),
         PLAIN.replace(" 0", "T0"),
         PLAIN.replace(",", ";").replace("3\n", "3,0\n"),
+        "\r\n" + PLAIN.replace(",", ";"),
         '"time";"load"\r\n2024-01-01 00:00;"1,0"\r\n2024-01-01 01:00;\r\n2024-01-01 02:00;+3\r\n',
         PLAIN.replace("1\n", '"1"\n\n'),
     ],
@@ -94,6 +95,22 @@ def test_a_column_of_semicolons_has_one_mark_of_decimals(tmp_path: Path) -> None
     text = "day;load\n2024-01-01;1.050\n2024-01-02;2,5\n"
     with pytest.raises(DataError, match=r"row 3, column 'load': '2,5', and '1.050' in row 2"):
         read_table(written(tmp_path, text), Columns())
+
+
+def test_semicolons_change_no_names_texts_or_times(tmp_path: Path) -> None:
+    text = "when;meter;place;load\n" + "".join(
+        f"01.01.2024,{hour:02d};{meter};0,5;{hour},5\n"
+        for meter in ("1,5", "2.5")
+        for hour in range(3)
+    )
+    columns = Columns(series="meter", static=("place",), time_format="%d.%m.%Y,%H")
+    table = read_table(written(tmp_path, text), columns)
+    assert {name: rows.static for name, rows in table.series.items()} == {
+        "1,5": ["0,5"],
+        "2.5": ["0,5"],
+    }
+    for series in to_series(table, first_grid(table, None)).values():
+        np.testing.assert_array_equal(series.values[:, 0], [0.5, 1.5, 2.5])
 
 
 def test_names_that_are_whole_numbers_are_names(tmp_path: Path) -> None:
