@@ -7,6 +7,8 @@ from ostinato.data.forecasting.time_stamps import StampKind, date_of
 from ostinato.errors import SettingsError
 
 _COUNTS = {"unix": 1, "unix-ms": 1000}
+_YEARS_S = range(-62_135_596_800, 253_402_300_800)
+"""From 0001 to 9999: what lies outside is counted in another unit."""
 _EXAMPLE = datetime(2024, 5, 31, 13, 45, tzinfo=UTC)
 
 
@@ -51,12 +53,14 @@ class TimeFormat:
         """Seconds since 1970.
 
         Raises:
-            ValueError: the text is not so written, or tells a part of a second.
+            ValueError: the text is not so written, or tells a part of a second or a year past 9999.
         """
         if self.text in _COUNTS:
             seconds, rest = divmod(int(text), _COUNTS[self.text])
             if rest:
                 raise ValueError("time stamps are read to the second")
+            if seconds not in _YEARS_S:
+                raise ValueError("no calendar has such a year")
             return seconds
         date = datetime.strptime(text.strip(), self.text)
         if date.microsecond:

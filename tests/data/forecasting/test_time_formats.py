@@ -67,6 +67,8 @@ def test_steps_finer_than_the_form_are_dated_by_the_time_of_day(tmp_path: Path) 
         (["31.02.2024"], "%d.%m.%Y", r"'31.02.2024' below 'when' is no time as --time-format"),
         (["29.02.2024", "28.02.2024"], "%d.%m.%Y", r"row 3, .*comes before that of row 2"),
         (["1000", "2001"], "unix-ms", r"row 3, .*expected a time of whole seconds .*got '2001'"),
+        (["1717160400000"], "unix", r"'1717160400000' below 'when' is no time as .* unix has it"),
+        (["1000", str(10**18)], "unix-ms", r"row 3, .*has it, 1717163100000, got '1000000000"),
         (["28.02.2024", "29.02.2024"], None, r"'28.02.2024' seems to be a date, .*--time-format"),
         (["2024-02-28", "29/02/2024"], None, r"row 3, .*another form is told by --time-format"),
     ],
