@@ -48,6 +48,12 @@ class ParquetTable:
         """Their names."""
         return list(self._types)
 
+    @property
+    def others(self) -> dict[str, str]:
+        """Those that hold no text, as lists, with what they hold."""
+        polars = _polars()
+        return {name: str(kind) for name, kind in self._types.items() if not _is_text(polars, kind)}
+
     def count(self) -> int:
         """How many rows it has."""
         polars = _polars()
@@ -90,7 +96,7 @@ class ParquetTable:
         kind = self._types[name]
         if self._is_list(polars, name):
             return polars.col(name).fill_null([])
-        if not kind.is_nested() and kind not in (polars.Binary, polars.Object, polars.Duration):
+        if _is_text(polars, kind):
             return _as_text(polars, name, kind)
         if others_named:
             return polars.lit(f"<{kind}>").alias(name)
@@ -108,6 +114,10 @@ class ParquetTable:
                     f"texts without the separator {self._separator!r} are expected"
                 )
         return self._separator.join(map(str, cell))
+
+
+def _is_text(polars: Any, kind: Any) -> bool:
+    return not kind.is_nested() and kind not in (polars.Binary, polars.Object, polars.Duration)
 
 
 def _as_text(polars: Any, name: str, kind: Any) -> Any:

@@ -3,9 +3,10 @@
 import csv
 import io
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any, NamedTuple
 
 from ostinato.data.delimiters import DecimalCommas, told_by_header
@@ -26,6 +27,7 @@ class Rows(NamedTuple):
         reached: of a number of rows that were taken, the bytes that these are and those in all;
             None of standard input.
         commas: what reads the numbers of a table with semicolons; None: decimals have a point.
+        others: columns of a Parquet file that hold no text, as lists, with what they hold.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Rows(NamedTuple):
     cells: Iterator[tuple[int, Sequence[str]]]
     reached: Callable[[int], tuple[int, int]] | None = None
     commas: DecimalCommas | None = None
+    others: Mapping[str, str] = MappingProxyType({})
 
 
 @contextmanager
@@ -52,8 +55,12 @@ def open_rows(path: Path | str) -> Iterator[Rows]:
     if is_parquet(path):
         table = ParquetTable(path)
         size, count = Path(path).stat().st_size, max(1, table.count())
-        rows = table.rows(others_named=True)
-        yield Rows(table.name, table.columns, rows, lambda taken: (size * taken // count, size))
+
+        def reached(taken: int) -> tuple[int, int]:
+            return size * taken // count, size
+
+        cells = table.rows(others_named=True)
+        yield Rows(table.name, table.columns, cells, reached, others=table.others)
         return
     name = "standard input" if str(path) == "-" else str(path)
     with _opened(path, name) as file:

@@ -168,6 +168,9 @@ class _RowReader:
         self.wanted = (*columns.targets, *columns.known)
         self.places = [place(one) for one in self.wanted]
         self.static = [(place(one), one) for one in columns.static]
+        for one, kept in rows.others.items():
+            if one in (columns.series, *columns.static):
+                raise DataError(f"{rows.name}, column {one!r} holds {kept}, and texts are expected")
         told = columns.time_format
         self.format = None if told is None else TimeFormat(told)
         self.kind = kind

@@ -118,6 +118,9 @@ def test_lists_in_parquet_are_refused_where_they_are_read_only(tmp_path: Path) -
     np.testing.assert_array_equal(piece.numbers, [[3], [4]])
     with pytest.raises(DataError, match=r"column 'tags': .*got '<List\(String\)>'; .*--target"):
         read_table(path, Columns("t"))
+    for columns in (Columns("t", ("v",), series="tags"), Columns("t", ("v",), static=("tags",))):
+        with pytest.raises(DataError, match=r"column 'tags' holds List\(String\), and texts"):
+            read_table(path, columns)
 
 
 def test_other_marks_between_columns_are_refused_or_named(tmp_path: Path) -> None:
