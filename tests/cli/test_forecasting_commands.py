@@ -331,6 +331,9 @@ def test_what_was_appended_outlives_a_resume_that_changes_nothing(
     told = capsys.readouterr().err
     assert "rows that were appended to the run before are to be appended again" in told
     assert printed(capsys, "forecast", str(run)).splitlines()[1].startswith(",80,v")
+    config.write_text(config.read_text().replace("updates = 18", "updates = 24"))
+    assert main(["resume", str(run)]) == 0
+    assert "to be appended again" not in capsys.readouterr().err
 
 
 def test_a_damaged_state_of_the_series_says_what_to_do(run: Path, capsys) -> None:

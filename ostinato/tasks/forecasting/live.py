@@ -153,6 +153,21 @@ def load_live(folder: Path, model: Forecaster, weights: str) -> dict[str, LiveSe
     }
 
 
+def was_appended_to(folder: Path, series: Mapping[str, Series]) -> bool:
+    """Whether RUN/live has read rows beyond the run's own table, or cannot be read.
+
+    Args:
+        folder: of the run.
+        series: of its own table.
+    """
+    try:
+        content = load_checkpoint(folder / LIVE).manifest
+    except CheckpointError:
+        return True
+    ends = dict(zip(content["names"], content["ends"], strict=True))
+    return any(ends.get(name, one.end) > one.end for name, one in series.items())
+
+
 def _known_ahead(before: LiveSeries, new: Series) -> NDArray[np.float32]:
     """Known columns of the steps after the new rows: as the new rows say, else as known before."""
     ahead = new.known[len(new.values) :]

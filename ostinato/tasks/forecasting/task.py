@@ -21,7 +21,7 @@ from ostinato.tasks.forecasting.data import (
 )
 from ostinato.tasks.forecasting.evaluation import backtest
 from ostinato.tasks.forecasting.folder import describe, facts_of, fingerprint, settings_of
-from ostinato.tasks.forecasting.live import LIVE
+from ostinato.tasks.forecasting.live import LIVE, was_appended_to
 from ostinato.tasks.forecasting.model import build, window_steps
 from ostinato.tasks.forecasting.objectives import HorizonObjective, StepObjective
 from ostinato.tasks.forecasting.reading import draw_paths
@@ -239,6 +239,7 @@ def _begin_live(run: ForecastingRun, data: ForecastData, observer: Observer) -> 
         return
     place = run.folder / LIVE
     if place.is_dir():  # What was carried belongs to weights that are gone.
-        observer.noted("rows that were appended to the run before are to be appended again")
+        if was_appended_to(run.folder, data.series):
+            observer.noted("rows that were appended to the run before are to be appended again")
         shutil.rmtree(place)
     run.live(data.series)
