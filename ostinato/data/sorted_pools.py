@@ -1,6 +1,6 @@
 """Whole sequences as batches with little padding, in an order that chance decides."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import Any, TypedDict, TypeVar, Unpack
 
 import numpy as np
@@ -29,7 +29,7 @@ class Epoch(TypedDict, total=False):
     world_size: int
 
 
-class PooledBatches(Dataset[Window]):
+class PooledBatches(ABC, Dataset[Window]):
     """The batches of one epoch: every sequence once, in an order that (seed, epoch) alone decides.
 
     Their order is that of `pooled_batches`. With several processes, each reads its own rows of the
