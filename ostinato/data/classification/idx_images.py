@@ -15,7 +15,7 @@ from ostinato.errors import DataError
 
 def is_idx(path: Path) -> bool:
     """Whether the name says that a file holds images as MNIST's do."""
-    return "idx3" in path.name
+    return "idx3" in path.name and not path.is_dir()
 
 
 def read_idx_images(path: Path, layout: ImageLayout, *, labelled: bool) -> SampleStream:

@@ -31,10 +31,14 @@ class ImageLayout(NamedTuple):
     colour: bool = False
 
     def features(self, width: int) -> tuple[str, ...]:
-        """What the numbers of a step are, of images of this width."""
+        """What the numbers of a step are, of images of this width.
+
+        Rows of images of another width have no name in common with these, so that none is taken for
+        a part of the other.
+        """
         count = {"rows": width, "pixels": 1, "patches": self.patch_size**2}[self.steps]
-        kind = "column" if self.steps == "rows" else "pixel"
-        names = [f"{kind} {place}" for place in range(1, count + 1)]
+        name = f"column {{}} of {width}" if self.steps == "rows" else "pixel {}"
+        names = [name.format(place) for place in range(1, count + 1)]
         if not self.colour:
             return tuple(names)
         return tuple(f"{name} {colour}" for name in names for colour in COLOURS)

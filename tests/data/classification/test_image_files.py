@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ostinato.data.classification.codec import SeriesCodec
 from ostinato.data.classification.columns import Columns
 from ostinato.data.classification.image_steps import ImageLayout
 from ostinato.data.classification.reading import layout_of, read_samples
@@ -37,7 +38,7 @@ def test_a_folder_a_class_holds_images_in_the_order_of_their_names(tmp_path: Pat
     found = read(tmp_path)
     assert list(found.labels) == ["cat", "cat", "dog"]
     assert list(found.places) == ["cat/young/a.PNG", "cat/z.bmp", "dog/b.png"]
-    assert found.features == ("column 1", "column 2", "column 3", "column 4")
+    assert found.features == tuple(f"column {place} of 4" for place in (1, 2, 3, 4))
     np.testing.assert_allclose(found.inputs[0], (GREY + 1) / 255.0, rtol=1e-6)
     np.testing.assert_allclose(found.inputs[1], (GREY[:2] + 2) / 255.0, rtol=1e-6)
     np.testing.assert_allclose(read(tmp_path / "dog", labelled=False).inputs[0], GREY / 255.0)
@@ -48,7 +49,7 @@ def test_a_folder_a_class_holds_images_in_the_order_of_their_names(tmp_path: Pat
 def test_colours_stand_beside_each_other_in_a_step(tmp_path: Path) -> None:
     path = write(tmp_path / "red" / "a.png", RED)
     found = read(tmp_path, colour=True)
-    assert found.features[:4] == ("column 1 red", "column 1 green", "column 1 blue", "column 2 red")
+    assert found.features[2:4] == ("column 1 of 2 blue", "column 2 of 2 red")
     np.testing.assert_allclose(found.inputs[0], RED.reshape(2, 6) / 255.0)
     pixels = read(tmp_path, colour=True, steps="pixels")
     np.testing.assert_allclose(pixels.inputs[0], RED.reshape(4, 3) / 255.0)
@@ -88,6 +89,20 @@ def test_images_of_all_sizes_are_scaled(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"2.png is 30 pixels wide, .*1.png is not: .*--image-size"):
         read(tmp_path)
     assert [len(series) for series in read(tmp_path, steps="pixels").inputs] == [45, 2100]
+
+
+@pytest.mark.parametrize("width", [3, 5])
+def test_no_part_of_a_wider_image_is_taken_for_the_whole(tmp_path: Path, width: int) -> None:
+    trained = read(write(tmp_path / "4.png", GREY), labelled=False)
+    codec = SeriesCodec(trained.features, (0.0,) * 4, (1.0,) * 4)
+    other = read(write(tmp_path / "other.png", np.resize(GREY, (3, width))), labelled=False)
+    with pytest.raises(DataError, match=f"other.png: a step has {width} numbers, and 4 in trai"):
+        codec.encode(other)
+
+
+def test_a_folder_of_images_may_be_called_as_mnist_s_files_are(tmp_path: Path) -> None:
+    write(tmp_path / "train-idx3" / "a" / "1.png", GREY)
+    assert list(read(tmp_path / "train-idx3").labels) == ["a"]
 
 
 @pytest.mark.parametrize(
