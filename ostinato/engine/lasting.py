@@ -41,7 +41,7 @@ def lasting_name(name: Any) -> str | None:
 
 def _is_as_written() -> bool:
     """Whether no function that a step may call was replaced: in this package, or in torch."""
-    ours = [module for name, module in sys.modules.items() if name.startswith(_ROOMS)]
+    ours = [module for name, module in list(sys.modules.items()) if name.startswith(_ROOMS)]
     return all(map(_is_untouched, (*ours, torch, nn.functional, torch.Tensor)))
 
 
@@ -98,7 +98,7 @@ def _class_text(kind: type) -> str:
 
 def _is_untouched(place: Any) -> bool:
     """Whether all functions and properties of a class or module are ours, torch's or Python's."""
-    for name, member in vars(place).items():
+    for name, member in list(vars(place).items()):  # others may import meanwhile
         function = member.fget if isinstance(member, property) else member
         if isinstance(function, staticmethod | classmethod) and name != "__new__":
             function = function.__func__  # `__new__` of a named tuple has a module of its own
