@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 
 _DIGEST_BYTES = 32
+_MOST_FILES = 10_000
+"""Of a folder: each version of the package writes its own."""
 
 
 @cache
@@ -43,7 +45,17 @@ def keep(path: Path, contents: bytes) -> None:
     try:
         beside.write_bytes(hashlib.sha256(contents).digest() + contents)
         beside.replace(path)
+        _make_room(path.parent)
     except OSError:
         # Where nothing can be written, nothing can be taken away, not even what is not there.
         with suppress(OSError):
             beside.unlink(missing_ok=True)
+
+
+@cache
+def _make_room(folder: Path) -> None:
+    """Take the older half of very many files away; looked at once in a process."""
+    files = list(folder.iterdir())
+    if len(files) > _MOST_FILES:
+        for file in sorted(files, key=lambda file: file.stat().st_mtime)[: len(files) // 2]:
+            file.unlink(missing_ok=True)

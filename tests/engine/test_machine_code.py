@@ -1,5 +1,6 @@
 """A machine without something that the compiled engine asks for."""
 
+import os
 import sys
 from pathlib import Path
 from unittest.mock import Mock
@@ -50,6 +51,20 @@ def test_a_cache_folder_that_is_a_file_or_that_others_write_is_not_used(
     (tmp_path / "open" / "ostinato" / "code").mkdir(parents=True)
     (tmp_path / "open" / "ostinato" / "code").chmod(0o777)
     assert disk.own_folder.__wrapped__("code") is None
+
+
+def test_of_very_many_files_the_older_half_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "_MOST_FILES", 5)
+    for age in range(5):
+        disk.keep(tmp_path / f"{age}", b"code")
+        os.utime(tmp_path / f"{age}", (age, age))
+    assert len(list(tmp_path.iterdir())) == 5
+    disk._make_room.cache_clear()  # as in another process
+    disk.keep(tmp_path / "new", b"code")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["3", "4", "new"]
+    assert disk.read_kept(tmp_path / "new") == b"code"
 
 
 SPOILT = {"junk": b"junk" * 99, "cut off": bytes(40), "empty": b""}

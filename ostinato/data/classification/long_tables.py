@@ -18,6 +18,7 @@ from ostinato.data.rows_on_disk import RowsWriter
 from ostinato.errors import DataError
 
 _ISO = re.compile(r"\d{4}-?\d{2}")
+_DAY_FIRST = re.compile(r"\d{1,2}([./-])(\d{1,2}|[A-Za-z]{3,9})\1\d{2,4}\b.*")
 _AS_TEXT = ", and what is no number is compared as text: write dates as 2024-05-31 13:00"
 
 
@@ -114,6 +115,11 @@ def _samples(table: Table, places: _Places, names: Sequence[str]) -> Iterator[Sa
 def _check_time(one: _Growing, cell: str, table: Table, number: int, column: str) -> None:
     """Times of a sample rise; see `_time_of`."""
     now = _time_of(cell)
+    if isinstance(now, str) and _DAY_FIRST.fullmatch(now):
+        raise DataError(
+            f"{table.place(number)}, column {column}: {cell!r} does not tell by its letters what "
+            "comes after it: write dates as 2024-05-31 13:00"
+        )
     last, one.time = one.time, (now, cell)
     if last is None:
         return

@@ -132,8 +132,11 @@ def test_semicolons_change_no_label_text_or_order_of_times(tmp_path: Path) -> No
 
 def test_dates_that_do_not_rise_as_text_are_told_how_to_be_written(tmp_path: Path) -> None:
     content = "id,t,x,label\n1,31.01.2024,2,up\n1,01.02.2024,3,up\n"
-    with pytest.raises(DataError, match=r"line 3, column t: .*sorted by time, and .*2024-05-31"):
+    with pytest.raises(DataError, match=r"line 2, column t: '31.01.2024' .*write dates as 2024-05"):
         read(tmp_path / "a.csv", content, series="id", time="t")
+    words = content.replace("31.01.2024", "noon").replace("01.02.2024", "evening")
+    with pytest.raises(DataError, match=r"line 3, column t: .*sorted by time, and .*2024-05-31"):
+        read(tmp_path / "a.csv", words, series="id", time="t")
     iso = content.replace("31.01.2024", "2024-03-01").replace("01.02.2024", "2024-02-01")
     with pytest.raises(DataError, match=r"sorted by time$"):
         read(tmp_path / "a.csv", iso, series="id", time="t")
