@@ -32,6 +32,7 @@ from ostinato.data.classification.batches import SampleBatches
 from ostinato.data.classification.codec import SampleCodec, SeriesCodec
 from ostinato.data.classification.part import SamplePart, encode_samples
 from ostinato.data.classification.samples import Samples
+from ostinato.data.sorted_pools import Order
 from ostinato.layers import load_torch_state_dict
 from ostinato.tasks.classification.live import LiveClassification
 from ostinato.training import ThroughSamples
@@ -74,7 +75,8 @@ def both_models(
 def our_epoch(model: ostinato.Classifier, part: SamplePart) -> Callable[[], None]:
     """One pass by the trainer."""
     return one_epoch(
-        ThroughSamples(model), lambda: SampleBatches(part, steps=1 << 16, samples=BATCH, seed=0)
+        ThroughSamples(model),
+        lambda: SampleBatches(part, steps=1 << 16, samples=BATCH, order=Order(0)),
     )
 
 

@@ -25,6 +25,7 @@ from peers.plain_tagger import PlainTagger, Sample, collate, train_an_epoch
 from torch import Tensor, nn
 
 import ostinato
+from ostinato.data.sorted_pools import Order
 from ostinato.data.tagging.batches import TagBatches
 from ostinato.data.tagging.codec import TagCodec
 from ostinato.data.tagging.part import TaggedPart, encode_tagged
@@ -96,7 +97,8 @@ def same_field(ours: ostinato.LinearChainCRF | None, theirs: nn.Module) -> None:
 def our_epoch(model: ostinato.Tagger, part: TaggedPart) -> Callable[[], None]:
     """One pass by the trainer."""
     return one_epoch(
-        ThroughLabels(model), lambda: TagBatches(part, tokens=1 << 16, sentences=BATCH, seed=0)
+        ThroughLabels(model),
+        lambda: TagBatches(part, tokens=1 << 16, sentences=BATCH, order=Order(0)),
     )
 
 

@@ -10,6 +10,7 @@ from typing import TypeVar, final
 from ostinato.errors import DataError
 
 Row = TypeVar("Row", bound=Sequence[str])
+_SAID = re.compile(r'"?sep=([,;\t])"?')
 _QUOTED = re.compile(r'"(?:[^"]|"")*"?')
 _DECIMAL_POINT = re.compile(r"\s*[+-]?\d+\.\d+(?:[eE][+-]?\d+)?\s*")
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+(?:[eE][+-]?\d+)?\s*")
@@ -18,18 +19,26 @@ _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+(?:[eE][+-]?\d+)?\s*")
 def told_by_header(lines: Iterable[str]) -> tuple[str, Iterator[str]]:
     """What parts the names in the first line that is not empty, `,` or `;`, and all lines.
 
+    A line `sep=;` before it, as Excel writes it, says so itself, and is read as an empty one.
+
     Example:
         >>> mark, lines = told_by_header(["time;load, in MW\\n", "1;2,5\\n"])
         >>> mark, list(lines)
         (',', ['time;load, in MW\\n', '1;2,5\\n'])
         >>> told_by_header(['time;"load, in MW"\\n'])[0]
         ';'
+        >>> mark, lines = told_by_header(["sep=;\\n", "time;load\\n"])
+        >>> mark, list(lines)
+        (';', ['\\n', 'time;load\\n'])
     """
     rest, read = iter(lines), list[str]()
     for line in rest:
         read.append(line)
         if line.strip():
             break
+    said = _SAID.fullmatch(read[-1].strip("\r\n ")) if read else None
+    if said:
+        return said[1], chain([*read[:-1], "\n"], rest)
     plain = _QUOTED.sub("", read[-1] if read else "")
     mark = ";" if ";" in plain and "," not in plain else ","
     return mark, chain(read, rest)

@@ -1,6 +1,6 @@
 """An epoch of batches of pairs, each with about the same number of tokens and little padding."""
 
-from typing import NamedTuple, Unpack
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ostinato.data.pair_part import PairPart
 from ostinato.data.pair_window import PairWindow
-from ostinato.data.sorted_pools import Epoch, PooledBatches, lines_in_words
+from ostinato.data.sorted_pools import BY_LENGTH, Order, PooledBatches, lines_in_words
 from ostinato.errors import SettingsError
 
 
@@ -31,19 +31,19 @@ class PairBatches(PooledBatches[PairWindow]):
     Args:
         part: the pairs.
         limits: of a batch, over all processes.
-        epoch: as `Epoch` says.
+        order: which epoch, and which part of it this process reads.
 
     Raises:
         SettingsError: limits that cannot be.
     """
 
-    def __init__(self, part: PairPart, limits: BatchLimits, **epoch: Unpack[Epoch]) -> None:
+    def __init__(self, part: PairPart, limits: BatchLimits, *, order: Order = BY_LENGTH) -> None:
         if limits.tokens < 1 or limits.pairs < 1:
             raise SettingsError(
                 f"a batch needs at least 1 token and 1 pair, not {limits.tokens} and {limits.pairs}"
             )
         lengths = np.stack([part.source.lengths, part.target.lengths + 1], 1)
-        super().__init__(lengths, limits.tokens, limits.pairs, **epoch)
+        super().__init__(lengths, limits.tokens, limits.pairs, order)
         self.part = part
 
     def window(self, rows: NDArray[np.int64]) -> PairWindow:

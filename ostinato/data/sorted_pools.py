@@ -1,7 +1,7 @@
 """Whole sequences as batches with little padding, in an order that chance decides."""
 
 from abc import ABC, abstractmethod
-from typing import Any, TypedDict, TypeVar, Unpack
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ Window = TypeVar("Window")
 _POOL_BATCHES = 100
 
 
-class Epoch(TypedDict, total=False):
+class Order(NamedTuple):
     """Which batches of which epoch a process reads.
 
     Attributes:
@@ -23,10 +23,13 @@ class Epoch(TypedDict, total=False):
         world_size: number of processes.
     """
 
-    seed: int | None
-    epoch: int
-    rank: int
-    world_size: int
+    seed: int | None = None
+    epoch: int = 0
+    rank: int = 0
+    world_size: int = 1
+
+
+BY_LENGTH = Order()
 
 
 class PooledBatches(ABC, Dataset[Window]):
@@ -41,16 +44,13 @@ class PooledBatches(ABC, Dataset[Window]):
         tokens: of either side of a batch at most, over all processes, padding included; a sequence
             that is longer alone is a batch by itself.
         rows: sequences of a batch at most, at least 1.
-        epoch: as `Epoch` says.
+        order: of the batches.
     """
 
-    def __init__(
-        self, lengths: NDArray[np.int64], tokens: int, rows: int, **epoch: Unpack[Epoch]
-    ) -> None:
-        self.lengths = lengths
-        self.rank, self.world_size = epoch.get("rank", 0), epoch.get("world_size", 1)
-        seed = epoch.get("seed")
-        draws = None if seed is None else np.random.default_rng([seed, epoch.get("epoch", 0)])
+    def __init__(self, lengths: NDArray[np.int64], tokens: int, rows: int, order: Order) -> None:
+        self.lengths, self.order = lengths, order
+        seed = None if order.seed is None else [order.seed, order.epoch]
+        draws = None if seed is None else np.random.default_rng(seed)
         self.batches = pooled_batches(lengths, tokens, rows, draws)
 
     @abstractmethod
@@ -64,7 +64,7 @@ class PooledBatches(ABC, Dataset[Window]):
         if not 0 <= index < len(self):
             raise IndexError(f"batch {index} of an epoch of {len(self)}")
         batch = self.batches[index]
-        mine = batch[self.rank :: self.world_size]
+        mine = batch[self.order.rank :: self.order.world_size]
         if len(mine):
             return self.window(mine)
         window = self.window(batch[:1])

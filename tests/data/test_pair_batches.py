@@ -17,6 +17,7 @@ from ostinato.data import (
     join_pairs,
     learn_codec,
 )
+from ostinato.data.sorted_pools import Order
 from ostinato.errors import DataError, SettingsError
 
 CODEC = learn_codec(TokeniserSettings("bytes"), [])
@@ -50,7 +51,7 @@ def orders(batches: PairBatches) -> list[list[int]]:
 def test_every_pair_comes_once_and_no_batch_is_too_large(
     lengths: list[tuple[int, int]], tokens: int, pairs: int, seed: int | None
 ) -> None:
-    batches = PairBatches(part_of(lengths), BatchLimits(tokens, pairs), seed=seed)
+    batches = PairBatches(part_of(lengths), BatchLimits(tokens, pairs), order=Order(seed))
     read = [batches[index] for index in range(len(batches))]
     seen = sorted(row for batch in orders(batches) for row in batch)
     assert seen == list(range(len(lengths)))
@@ -78,7 +79,7 @@ def test_a_window_holds_the_pairs_tokens_with_start_and_end() -> None:
 
 def test_windows_are_those_that_lists_of_tokens_give() -> None:
     part = random_part(6, pairs=60)
-    batches = PairBatches(part, BatchLimits(200, 9), seed=0)
+    batches = PairBatches(part, BatchLimits(200, 9), order=Order(0))
     for rows, index in zip(batches.batches, range(len(batches)), strict=True):
         expected = join_pairs(
             [part.source[row] for row in rows],
@@ -95,18 +96,18 @@ def test_windows_are_those_that_lists_of_tokens_give() -> None:
 
 def test_the_order_depends_on_seed_and_epoch_alone() -> None:
     part, limits = random_part(1), BatchLimits(300, 50)
-    first = orders(PairBatches(part, limits, seed=1, epoch=2))
+    first = orders(PairBatches(part, limits, order=Order(1, 2)))
     np.random.seed(5)
     torch.manual_seed(5)
-    assert orders(PairBatches(part, limits, seed=1, epoch=2)) == first
-    assert orders(PairBatches(part, limits, seed=1, epoch=3)) != first
-    assert orders(PairBatches(part, limits, seed=2, epoch=2)) != first
+    assert orders(PairBatches(part, limits, order=Order(1, 2))) == first
+    assert orders(PairBatches(part, limits, order=Order(1, 3))) != first
+    assert orders(PairBatches(part, limits, order=Order(2, 2))) != first
 
 
 def test_pairs_meet_others_in_the_next_epoch() -> None:
     part, limits = random_part(2), BatchLimits(300, 50)
     epochs = [
-        {tuple(sorted(batch)) for batch in orders(PairBatches(part, limits, seed=1, epoch=epoch))}
+        {tuple(sorted(batch)) for batch in orders(PairBatches(part, limits, order=Order(1, epoch)))}
         for epoch in (0, 1)
     ]
     assert len(epochs[0] & epochs[1]) < len(epochs[0]) / 10
@@ -114,13 +115,13 @@ def test_pairs_meet_others_in_the_next_epoch() -> None:
 
 def test_little_is_padding() -> None:
     part = random_part(3, pairs=4000)
-    assert PairBatches(part, BatchLimits(1000, 1000), seed=0).padding_share < 0.05
-    one_by_one = PairBatches(part, BatchLimits(1000, 1), seed=0)
+    assert PairBatches(part, BatchLimits(1000, 1000), order=Order(0)).padding_share < 0.05
+    one_by_one = PairBatches(part, BatchLimits(1000, 1), order=Order(0))
     assert one_by_one.padding_share == 0.0
 
 
 def test_the_padding_share_is_that_of_the_windows() -> None:
-    batches = PairBatches(random_part(4), BatchLimits(200, 7), seed=0)
+    batches = PairBatches(random_part(4), BatchLimits(200, 7), order=Order(0))
     windows = [batches[index] for index in range(len(batches))]
     real = sum(int(w.source_lengths.sum() + w.target_lengths.sum()) for w in windows)
     positions = sum(w.inputs.numel() + w.targets.numel() for w in windows)
@@ -130,9 +131,9 @@ def test_the_padding_share_is_that_of_the_windows() -> None:
 @pytest.mark.parametrize("world_size", [2, 3])
 def test_processes_share_each_batch(world_size: int) -> None:
     part, limits = random_part(5, pairs=40), BatchLimits(100, 5)
-    whole = PairBatches(part, limits, seed=0)
+    whole = PairBatches(part, limits, order=Order(0))
     shares = [
-        PairBatches(part, limits, seed=0, rank=rank, world_size=world_size)
+        PairBatches(part, limits, order=Order(0, rank=rank, world_size=world_size))
         for rank in range(world_size)
     ]
     for index in range(len(whole)):
@@ -141,7 +142,7 @@ def test_processes_share_each_batch(world_size: int) -> None:
 
 def test_a_process_without_a_row_reads_one_that_does_not_count() -> None:
     shares = [
-        PairBatches(part_of([(3, 4)]), BatchLimits(9, 9), rank=rank, world_size=2)
+        PairBatches(part_of([(3, 4)]), BatchLimits(9, 9), order=Order(rank=rank, world_size=2))
         for rank in (0, 1)
     ]
     assert shares[0][0].units == 5

@@ -1,6 +1,6 @@
 """An epoch of batches of samples, each of samples of about the same length."""
 
-from typing import NamedTuple, Unpack
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ostinato.data.classification.part import SamplePart
-from ostinato.data.sorted_pools import Epoch, PooledBatches
+from ostinato.data.sorted_pools import BY_LENGTH, Order, PooledBatches
 from ostinato.errors import SettingsError
 
 _TOLD = 4
@@ -47,20 +47,20 @@ class SampleBatches(PooledBatches[SampleWindow]):
         steps: of a batch over all processes, padding included; a longer sample is a batch by
             itself.
         samples: of a batch at most.
-        epoch: as `Epoch` says.
+        order: which epoch, and which part of it this process reads.
 
     Raises:
         SettingsError: limits that cannot be.
     """
 
     def __init__(
-        self, part: SamplePart, *, steps: int, samples: int, **epoch: Unpack[Epoch]
+        self, part: SamplePart, *, steps: int, samples: int, order: Order = BY_LENGTH
     ) -> None:
         if steps < 1 or samples < 1:
             raise SettingsError(
                 f"a batch needs at least 1 step and 1 sample, not {steps} and {samples}"
             )
-        super().__init__(part.inputs.lengths[:, None], steps, samples, **epoch)
+        super().__init__(part.inputs.lengths[:, None], steps, samples, order)
         self.part = part
 
     def window(self, rows: NDArray[np.int64]) -> SampleWindow:

@@ -3,7 +3,7 @@
 import itertools
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -168,14 +168,20 @@ class Grid:
 
         Days that were combined have no time of day.
         """
-        steps = list(map(self.stamp, range(_STEPS_TRIED)))
         if self.time_format is not None:
             told = TimeFormat(self.time_format)
-            return told if all(told.parse(told.write(one)) == one for one in steps) else None
+            return told if self._is_read_again(told.write, told.parse) else None
         if self.form is None or (self.combine is not None and self._whole_days):
             return None
         form = StampForm(self.form, self.zone)
-        return form if all(parse_stamp(form.write(one))[0] == one for one in steps) else None
+        return form if self._is_read_again(form.write, lambda text: parse_stamp(text)[0]) else None
+
+    def _is_read_again(self, write: Callable[[int], str], parse: Callable[[str], int]) -> bool:
+        """Whether steps are what `parse` makes of what `write` writes."""
+        try:
+            return all(parse(write(one)) == one for one in map(self.stamp, range(_STEPS_TRIED)))
+        except (ValueError, OverflowError):  # no year of four digits
+            return False
 
     @property
     def _whole_days(self) -> bool:

@@ -1,13 +1,13 @@
 """An epoch of batches of tagged sentences, each of sentences of about the same length."""
 
-from typing import NamedTuple, Unpack
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ostinato.data.sorted_pools import Epoch, PooledBatches, lines_in_words
+from ostinato.data.sorted_pools import BY_LENGTH, Order, PooledBatches, lines_in_words
 from ostinato.data.tagging.part import UNSEEN, TaggedPart
 from ostinato.errors import SettingsError
 
@@ -52,20 +52,20 @@ class TagBatches(PooledBatches[TagWindow]):
         tokens: of a batch over all processes, padding included; a longer sentence is a batch by
             itself.
         sentences: of a batch at most.
-        epoch: as `Epoch` says.
+        order: which epoch, and which part of it this process reads.
 
     Raises:
         SettingsError: limits that cannot be.
     """
 
     def __init__(
-        self, part: TaggedPart, *, tokens: int, sentences: int, **epoch: Unpack[Epoch]
+        self, part: TaggedPart, *, tokens: int, sentences: int, order: Order = BY_LENGTH
     ) -> None:
         if tokens < 1 or sentences < 1:
             raise SettingsError(
                 f"a batch needs at least 1 token and 1 sentence, not {tokens} and {sentences}"
             )
-        super().__init__(part.words.lengths[:, None], tokens, sentences, **epoch)
+        super().__init__(part.words.lengths[:, None], tokens, sentences, order)
         self.part = part
 
     def window(self, rows: NDArray[np.int64]) -> TagWindow:

@@ -11,6 +11,7 @@ import torch
 from ostinato.data.classification.batches import SampleBatches
 from ostinato.data.classification.codec import SampleCodec
 from ostinato.data.classification.part import SamplePart
+from ostinato.data.sorted_pools import Order
 from ostinato.errors import MissingExtraError, SettingsError
 from ostinato.models import Classifier
 from ostinato.tasks.classification.corpus import ClassificationCorpus, prepare, prepare_again
@@ -185,7 +186,7 @@ def _tell(
     """What was read, and how much of a batch is padding."""
     part, codec = corpus.train, corpus.codec
     batches = SampleBatches(
-        part, steps=settings.batch_steps, samples=settings.batch_size, seed=settings.seed
+        part, steps=settings.batch_steps, samples=settings.batch_size, order=Order(settings.seed)
     )
     held = 0 if corpus.validation is None else len(corpus.validation)
     lengths = part.inputs.lengths
@@ -211,10 +212,7 @@ def _train(
             corpus.train,
             steps=settings.batch_steps,
             samples=settings.batch_size,
-            seed=settings.seed,
-            epoch=epoch,
-            rank=processes.rank,
-            world_size=processes.world_size,
+            order=Order(settings.seed, epoch, processes.rank, processes.world_size),
         )
 
     held = corpus.validation

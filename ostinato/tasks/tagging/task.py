@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ostinato.data.sorted_pools import Order
 from ostinato.data.tagging.batches import TagBatches
 from ostinato.data.tagging.codec import TagCodec
 from ostinato.errors import MissingExtraError, SettingsError
@@ -188,7 +189,10 @@ def _tell(corpus: TaggingCorpus, settings: TaggingSettings, observer: Observer) 
     """What was read, and how much of a batch is padding."""
     part, codec = corpus.train, corpus.codec
     batches = TagBatches(
-        part, tokens=settings.batch_tokens, sentences=settings.batch_size, seed=settings.seed
+        part,
+        tokens=settings.batch_tokens,
+        sentences=settings.batch_size,
+        order=Order(settings.seed),
     )
     held = 0 if corpus.validation is None else len(corpus.validation[0])
     observer.noted(
@@ -213,10 +217,7 @@ def _train(
             corpus.train,
             tokens=settings.batch_tokens,
             sentences=settings.batch_size,
-            seed=settings.seed,
-            epoch=epoch,
-            rank=processes.rank,
-            world_size=processes.world_size,
+            order=Order(settings.seed, epoch, processes.rank, processes.world_size),
         )
 
     held = corpus.validation

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ostinato.data import BatchLimits, PairBatches, PairPart
+from ostinato.data.sorted_pools import Order
 from ostinato.tasks.initial_weights import load_initial_weights
 from ostinato.tasks.run_folder import refuse_unusable_folder, require_run
 from ostinato.tasks.training_run import (
@@ -171,7 +172,7 @@ def _limits(settings: TranslationSettings) -> BatchLimits:
 def _tell(corpus: TranslationCorpus, settings: TranslationSettings, observer: Observer) -> None:
     """What was read, what was left out, and how much of a batch is padding."""
     part = corpus.train
-    batches = PairBatches(part, _limits(settings), seed=settings.seed)
+    batches = PairBatches(part, _limits(settings), order=Order(settings.seed))
     held = 0 if corpus.validation is None else len(corpus.validation)
     observer.noted(
         f"{len(part):,} pairs to train on, {held:,} to validate on; {len(batches):,} updates read "
@@ -206,10 +207,7 @@ def _train(
         return PairBatches(
             corpus.train,
             _limits(settings),
-            seed=settings.seed,
-            epoch=epoch,
-            rank=processes.rank,
-            world_size=processes.world_size,
+            order=Order(settings.seed, epoch, processes.rank, processes.world_size),
         )
 
     trainer = build_trainer(

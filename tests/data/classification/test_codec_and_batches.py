@@ -16,6 +16,7 @@ from ostinato.data.classification.codec import (
 )
 from ostinato.data.classification.part import encode_samples
 from ostinato.data.classification.samples import Samples
+from ostinato.data.sorted_pools import Order
 from ostinato.data.tokenisers import TokeniserSettings
 from ostinato.errors import DataError
 
@@ -174,7 +175,7 @@ def many() -> SampleBatches:
     rows = [generator.normal(size=(length, 1)) for length in generator.integers(1, 60, 500)]
     samples = series(*rows, labels=["ab"[number % 2] for number in range(500)])
     codec = learn_sample_codec(samples, learn_series_codec(samples, scale=False, fold=1))
-    return SampleBatches(encode_samples(samples, codec), steps=600, samples=32, seed=3, epoch=1)
+    return SampleBatches(encode_samples(samples, codec), steps=600, samples=32, order=Order(3, 1))
 
 
 def test_an_epoch_reads_every_sample_once_within_the_limits_with_little_padding() -> None:
@@ -204,7 +205,7 @@ def test_the_order_is_that_of_seed_and_epoch_alone() -> None:
     assert all(
         np.array_equal(one, other) for one, other in zip(first.batches, again.batches, strict=True)
     )
-    other = SampleBatches(first.part, steps=600, samples=32, seed=3, epoch=2)
+    other = SampleBatches(first.part, steps=600, samples=32, order=Order(3, 2))
     assert [batch.tolist() for batch in other.batches] != [
         batch.tolist() for batch in first.batches
     ]
@@ -213,7 +214,7 @@ def test_the_order_is_that_of_seed_and_epoch_alone() -> None:
 def test_processes_share_each_batch_between_them() -> None:
     whole = many()
     halves = [
-        SampleBatches(whole.part, steps=600, samples=32, seed=3, epoch=1, rank=rank, world_size=2)
+        SampleBatches(whole.part, steps=600, samples=32, order=Order(3, 1, rank, 2))
         for rank in (0, 1)
     ]
     together = sorted([*halves[0][7].rows.tolist(), *halves[1][7].rows.tolist()])

@@ -36,6 +36,7 @@ def written(folder: Path, content: str | bytes, name: str = "table.csv") -> Path
         PLAIN.replace(",\n", ",?\n"),
         PLAIN.replace(" 0", "T0"),
         PLAIN.replace(",", ";").replace("3\n", "3,0\n"),
+        "sep=;\r\n" + PLAIN.replace(",", ";").replace("3\n", "3,0\n"),
         "\r\n" + PLAIN.replace(",", ";"),
         '"time";"load"\r\n2024-01-01 00:00;"1,0"\r\n2024-01-01 01:00;\r\n2024-01-01 02:00;+3\r\n',
         PLAIN.replace("1\n", '"1"\n\n'),

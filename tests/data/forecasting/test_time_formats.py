@@ -84,3 +84,11 @@ def test_what_is_not_so_written_is_refused(
 def test_a_form_without_a_year_is_refused(form: str) -> None:
     with pytest.raises(SettingsError, match="--time-format must be unix, unix-ms or"):
         TimeFormat(form)
+
+
+def test_a_table_near_the_last_year_that_can_be_written_is_read(
+    tmp_path: Path,
+) -> None:
+    path = table_of(tmp_path / "t.csv", ["30.12.9999 22:00", "30.12.9999 23:00"])
+    grid = first_grid(read_table(path, Columns(time_format="%d.%m.%Y %H:%M")), "12h")
+    assert grid.label(1) == "9999-12-31 10:00:00"

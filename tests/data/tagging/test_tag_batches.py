@@ -17,6 +17,7 @@ from ostinato.data import (
     learn_tag_codec,
     rows_on_disk,
 )
+from ostinato.data.sorted_pools import Order
 from ostinato.errors import CheckpointError, DataError, SettingsError
 
 
@@ -99,7 +100,7 @@ def test_labels_not_known_are_counted_and_named_with_their_line() -> None:
 
 
 def test_an_epoch_holds_every_sentence_once_within_the_limits(part: TaggedPart) -> None:
-    epoch = TagBatches(part, tokens=24, sentences=5, seed=1)
+    epoch = TagBatches(part, tokens=24, sentences=5, order=Order(1))
     windows = [epoch[number] for number in range(len(epoch))]
     assert sorted(row for window in windows for row in window.rows.tolist()) == list(range(100))
     assert sum(window.units for window in windows) == part.token_count
@@ -110,7 +111,7 @@ def test_an_epoch_holds_every_sentence_once_within_the_limits(part: TaggedPart) 
 
 def test_the_order_comes_from_seed_and_epoch_alone(part: TaggedPart) -> None:
     def order(seed: int, epoch: int) -> list[list[int]]:
-        batches = TagBatches(part, tokens=24, sentences=5, seed=seed, epoch=epoch)
+        batches = TagBatches(part, tokens=24, sentences=5, order=Order(seed, epoch))
         return [rows.tolist() for rows in batches.batches]
 
     assert order(1, 2) == order(1, 2)
@@ -119,7 +120,7 @@ def test_the_order_comes_from_seed_and_epoch_alone(part: TaggedPart) -> None:
 
 
 def test_a_window_holds_words_characters_and_labels_side_by_side(part: TaggedPart) -> None:
-    window = TagBatches(part, tokens=40, sentences=8, seed=3)[0]
+    window = TagBatches(part, tokens=40, sentences=8, order=Order(3))[0]
     codec, sentence = part.codec, int(window.rows[0])
     length = int(window.lengths[0])
     assert window.inputs[0, :length].tolist() == part.words[sentence]
@@ -136,9 +137,9 @@ def test_a_window_holds_words_characters_and_labels_side_by_side(part: TaggedPar
 
 
 def test_processes_share_the_rows_of_each_batch(part: TaggedPart) -> None:
-    whole = TagBatches(part, tokens=24, sentences=5, seed=1)
+    whole = TagBatches(part, tokens=24, sentences=5, order=Order(1))
     shares = [
-        TagBatches(part, tokens=24, sentences=5, seed=1, rank=rank, world_size=2)
+        TagBatches(part, tokens=24, sentences=5, order=Order(1, rank=rank, world_size=2))
         for rank in range(2)
     ]
     for number in range(len(whole)):
