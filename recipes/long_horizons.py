@@ -63,7 +63,7 @@ SETTINGS = {
 OF_A_SET = {
     "ETTh1": {"hidden-size": 256, "batch-size": 32, "epochs": 2},
     "ETTh2": {"hidden-size": 256, "batch-size": 32, "epochs": 1},
-    "Weather": {"hidden-size": 128, "batch-size": 16, "epochs": 0.5},
+    "Weather": {"hidden-size": 128, "batch-size": 16, "epochs": 1.5},
 }
 
 
