@@ -148,7 +148,7 @@ def test_a_backtest_says_which_series_it_does_not_judge(tmp_path: Path, capsys) 
     path.write_text("shop,day,v\n" + "".join(lines))
     changes = {"target": (), "known": (), "series": "shop", "updates": 1, "horizon": 2}
     own = settings(path, tmp_path / "run", **changes | {"validate_every": 1, "checkpoint_every": 1})
-    folder = train(own.model_copy(update={"time": "day"})).folder
+    folder = train(own.model_copy(update={"time": ("day",)})).folder
     assert json.loads(printed(capsys, "backtest", str(folder), "--json"))["windows"] == 5
     main(["backtest", str(folder)])
     assert "1 of 2 series are not judged, as 'b': their test part" in capsys.readouterr().err
@@ -474,7 +474,7 @@ def test_a_target_that_counts_rows_is_told_of(tmp_path: Path) -> None:
     notes = Notes()
     changes = {"target": (), "known": (), "series": "name", "updates": 1, "validate_every": 1}
     made = settings(path, tmp_path / "run", **changes | {"checkpoint_every": 1})
-    train(made.model_copy(update={"time": None}), notes)
+    train(made.model_copy(update={"time": ()}), notes)
     assert "2 targets (step, value)" in notes.texts[0]
     assert notes.texts[1].endswith("if it counts the time, --time step")
 
@@ -489,7 +489,7 @@ def test_values_that_32_bits_cannot_tell_apart_are_told_of(
     notes = Notes()
     changes = {"target": (), "known": (), "updates": 1, "validate_every": 1}
     made = settings(path, tmp_path / "run", **changes | {"checkpoint_every": 1})
-    train(made.model_copy(update={"time": None}), notes)
+    train(made.model_copy(update={"time": ()}), notes)
     assert any(one.startswith("meter: many values change by less") for one in notes.texts) == told
 
 

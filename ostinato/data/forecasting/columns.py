@@ -22,6 +22,8 @@ class Columns:
         known: whose future is known.
         static: that hold the same in all rows of a series.
         time_format: how time stamps are written, see `TimeFormat`. None: as `parse_stamp` has it.
+        time_parts: columns whose texts, a space between, are the time stamps, as one of days and
+            one of hours; `time` is then their names so joined. Empty: `time` is a column.
     """
 
     time: str | None = None
@@ -30,6 +32,12 @@ class Columns:
     known: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
     time_format: str | None = None
+    time_parts: tuple[str, ...] = ()
+
+    @property
+    def time_columns(self) -> tuple[str, ...]:
+        """What time stamps are read from; empty where there are none."""
+        return self.time_parts or (() if self.time is None else (self.time,))
 
     def is_time(self, text: str) -> bool:
         """Whether a text is a date, or what the time format reads."""
@@ -57,8 +65,8 @@ def resolve_columns(
         DataError: no such column; names the nearest. One column as two things. A header of values.
     """
     check_header(columns, header, name)
-    used = [one for one in (columns.time, columns.series) if one is not None]
-    used += [*columns.targets, *columns.known, *columns.static]
+    used = [] if columns.series is None else [columns.series]
+    used += [*columns.time_columns, *columns.targets, *columns.known, *columns.static]
     twice = [one for one, count in Counter(used).items() if count > 1]
     if twice:
         raise DataError(f"{name}: column {twice[0]!r} cannot be two things at once")
@@ -75,7 +83,7 @@ def resolve_columns(
             f"{name}, column {header[0]!r}: {first[0]!r} seems to be a date, in a form that is not "
             "known: say with --time-format how it is written, as '%d.%m.%Y %H:%M'"
         )
-    others = (time, columns.series, *columns.known, *columns.static)
+    others = (time, columns.series, *columns.time_parts, *columns.known, *columns.static)
     targets = columns.targets or tuple(one for one in header if one not in others)
     if not targets:
         raise DataError(f"{name} has no column left to forecast")
@@ -98,7 +106,7 @@ def check_header(columns: Columns, header: Sequence[str], name: str) -> None:
     if twice:
         raise DataError(f"{name}: the header names the column {twice[0]!r} twice")
     for option, wanted in (
-        ("--time", (columns.time,)),
+        ("--time", columns.time_columns),
         ("--series", (columns.series,)),
         ("--target", columns.targets),
         ("--known", columns.known),

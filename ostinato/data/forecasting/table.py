@@ -163,7 +163,7 @@ class _RowReader:
         self.rows, self.columns, self.progress = rows, columns, progress
         self.after, self.static_before = after, static
         place = rows.header.index
-        self.time = None if columns.time is None else place(columns.time)
+        self.times = [place(one) for one in columns.time_columns]
         self.group = None if columns.series is None else place(columns.series)
         self.wanted = (*columns.targets, *columns.known)
         self.places = [place(one) for one in self.wanted]
@@ -213,9 +213,9 @@ class _RowReader:
         if before is None and group in self.after:
             before, where = self.after[group]
             what_to_do = "; give the rows after it alone, earlier ones were read already"
-        if self.time is None:
+        if not self.times:
             return 0 if before is None else before + 1
-        text = row[self.time]
+        text = " ".join(row[place].strip() for place in self.times)
         stamp, dated = self._read_stamp(text, number)
         if before is not None and stamp <= before:
             how = "repeats the time stamp of" if stamp == before else "comes before that of"
@@ -238,7 +238,8 @@ class _RowReader:
         except (ValueError, OverflowError):
             if self.format is not None:
                 self._refuse(number, self.columns.time, self.format.refusal_of(text))
-            hint = "" if self.kind_before or not looks_like_date(text) else _OTHER_FORMS
+            told = not self.kind_before and (looks_like_date(text) or len(self.times) > 1)
+            hint = _OTHER_FORMS if told else ""
             self._refuse(number, self.columns.time, refusal_of(text) + hint)
         kind = kind_of(text, dated)
         self._check_kind(kind, number, text)

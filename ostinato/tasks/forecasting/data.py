@@ -67,12 +67,13 @@ def read_data(
         DataError: something in the table; names file, row and column.
     """
     columns = columns or Columns(
-        settings.time,
+        " ".join(settings.time) or None,
         settings.target,
         settings.series,
         settings.known,
         settings.static,
         settings.time_format,
+        settings.time if len(settings.time) > 1 else (),
     )
     table = read_table(settings.data, columns, progress)
     grid = first_grid(table, settings.frequency, settings.combine)

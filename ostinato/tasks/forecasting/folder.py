@@ -106,10 +106,11 @@ def fingerprint(settings: ForecastingSettings) -> str:
     """SHA-256 of the file and of how it is read."""
     with open(settings.data, "rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
-    names = ("time", "target", "series", "known", "horizon", "history", "frequency", "season")
+    names = ("target", "series", "known", "horizon", "history", "frequency", "season")
     names += ("static", "combine", "validation_fraction", "test_fraction", "split", "model")
     names += ("batch_size", "seed")
-    read = [getattr(settings, name) for name in names]
+    time = settings.time if len(settings.time) > 1 else " ".join(settings.time) or None
+    read = [time, *(getattr(settings, name) for name in names)]
     if settings.time_format is not None:
         read.append(settings.time_format)
     return hashlib.sha256(json.dumps([content, read]).encode()).hexdigest()

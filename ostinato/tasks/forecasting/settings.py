@@ -46,9 +46,10 @@ class ForecastingSettings(TrainingSettings):
         description="CSV, TSV or Parquet file whose first row names the columns, sorted by time. "
         "Several series in it stand one below the other, and --series names them."
     )
-    time: str | None = Field(
-        None,
-        description="Column of time stamps: dates or whole numbers. None: the first column if it "
+    time: ColumnTuple = Field(
+        (),
+        description="Column of time stamps: dates or whole numbers; or several, as one of days and "
+        "one of hours, which are read with a space between. None given: the first column if it "
         "holds dates, else every row is a step.",
     )
     time_format: str | None = Field(

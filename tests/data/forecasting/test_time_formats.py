@@ -92,3 +92,26 @@ def test_a_table_near_the_last_year_that_can_be_written_is_read(
     path = table_of(tmp_path / "t.csv", ["30.12.9999 22:00", "30.12.9999 23:00"])
     grid = first_grid(read_table(path, Columns(time_format="%d.%m.%Y %H:%M")), "12h")
     assert grid.label(1) == "9999-12-31 10:00:00"
+
+
+PARTS = ("year", "month", "day", "hour")
+
+
+def test_several_columns_are_one_time(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    rows = [f"{hour.year},{hour.month},{hour.day},{hour.hour},7" for hour in HOURS]
+    path.write_text("\n".join(["year,month,day,hour,load", *rows, ""]))
+    columns = Columns(" ".join(PARTS), time_format="%Y %m %d %H", time_parts=PARTS)
+    table = read_table(path, columns)
+    assert table.columns.targets == ("load",)
+    assert table.log.first_stamps(0, 9) == [int(hour.timestamp()) for hour in HOURS]
+    assert first_grid(table, None).label(1) == "2024 02 28 23"
+    with pytest.raises(DataError, match=r"row 2, .* got '2024 2 28 22'; another form is told by"):
+        read_table(path, Columns(" ".join(PARTS), time_parts=PARTS))
+    with pytest.raises(DataError, match=r"no column 'hours' \(--time\).*did you mean 'hour'"):
+        read_table(path, Columns("day hours", time_parts=("day", "hours")))
+    days = tmp_path / "d.csv"
+    days.write_text("load,day,clock\n1,2024-02-28, 22:00\n2,2024-02-28,23:00\n")
+    iso = read_table(days, Columns("day clock", time_parts=("day", "clock")))
+    assert iso.log.first_stamps(0, 9) == [int(hour.timestamp()) for hour in HOURS[:2]]
+    assert first_grid(iso, None).label(0) == "2024-02-28 22:00"
