@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -65,10 +66,14 @@ def learn(cell: Steps, parameters: Mapping[str, Tensor], form: Form, lasting: st
     shapes = {name: tuple(tensor.shape) for name, tensor in parameters.items()}
     with by_itself():
         twin = without_numbers(cell)
-        traced = _kept(lasting)
-        if traced is None:
+        path = _path_of(lasting)
+        stored = None if path is None else read_kept(path)
+        if stored is not None:
+            traced = traced_from(stored.decode())
+        else:
             traced = _traced(cell, twin, parameters, form)
-            _keep(lasting, traced)
+            if path is not None:
+                keep(path, text_of(traced).encode())
         stages = cut_into_stages(traced, backward=True)
     key = f"{type(cell).__name__}:{_hash_of(traced, dtype, shapes)}"
     return _KNOWN.setdefault(key, Kind(key, twin, form, dtype, shapes, stages))
@@ -103,19 +108,10 @@ def _traced(cell: Steps, twin: Steps, parameters: Mapping[str, Tensor], form: Fo
     return without_effects(cast(nn.Module, twin), lambda: trace(twin, examples, form, others))
 
 
-def _kept(lasting: str | None) -> TracedStep | None:
-    """What an earlier process traced under this name, if it did."""
-    folder = own_folder("steps")
-    if folder is None or lasting is None:
-        return None
-    text = read_kept(folder / lasting)
-    return None if text is None else traced_from(text.decode())
-
-
-def _keep(lasting: str | None, traced: TracedStep) -> None:
-    folder = own_folder("steps")
-    if folder is not None and lasting is not None:
-        keep(folder / lasting, text_of(traced).encode())
+def _path_of(lasting: str | None) -> Path | None:
+    """Where what is traced under this name lies on the disk; None where it is not kept."""
+    folder = None if lasting is None else own_folder("steps")
+    return None if folder is None or lasting is None else folder / lasting
 
 
 def without_numbers(cell: Steps) -> Any:
