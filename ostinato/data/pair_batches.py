@@ -47,24 +47,21 @@ class PairBatches(PooledBatches[PairWindow]):
         self.part = part
 
     def window(self, rows: NDArray[np.int64]) -> PairWindow:
-        return _window(self.part, rows)
-
-
-def _window(part: PairPart, rows: NDArray[np.int64]) -> PairWindow:
-    """As `join_pairs` makes it from lists, but without a loop over the pairs."""
-    source, _ = part.source.padded(rows)
-    target, real = part.target.padded(rows)
-    lengths, boundary = part.target.lengths[rows], part.codec.target.boundary_index
-    targets = np.pad(target, ((0, 0), (0, 1)))
-    targets[np.arange(len(rows)), lengths] = boundary
-    return PairWindow(
-        inputs=torch.from_numpy(source),
-        source_lengths=torch.from_numpy(part.source.lengths[rows]),
-        target_in=torch.from_numpy(np.pad(target, ((0, 0), (1, 0)), constant_values=boundary)),
-        targets=torch.from_numpy(targets),
-        target_lengths=torch.from_numpy(lengths + 1),
-        counted=torch.from_numpy(np.pad(real, ((0, 0), (1, 0)), constant_values=True)),
-        copied=None if part.copied is None else torch.from_numpy(part.copied.padded(rows)[0]),
-        where=f"{part.name}, {lines_in_words(part.lines[rows])}",
-        units=int(lengths.sum()) + len(rows),
-    )
+        """As `join_pairs` makes it from lists, but without a loop over the pairs."""
+        part = self.part
+        source, _ = part.source.padded(rows)
+        target, real = part.target.padded(rows)
+        lengths, boundary = part.target.lengths[rows], part.codec.target.boundary_index
+        targets = np.pad(target, ((0, 0), (0, 1)))
+        targets[np.arange(len(rows)), lengths] = boundary
+        return PairWindow(
+            inputs=torch.from_numpy(source),
+            source_lengths=torch.from_numpy(part.source.lengths[rows]),
+            target_in=torch.from_numpy(np.pad(target, ((0, 0), (1, 0)), constant_values=boundary)),
+            targets=torch.from_numpy(targets),
+            target_lengths=torch.from_numpy(lengths + 1),
+            counted=torch.from_numpy(np.pad(real, ((0, 0), (1, 0)), constant_values=True)),
+            copied=None if part.copied is None else torch.from_numpy(part.copied.padded(rows)[0]),
+            where=f"{part.name}, {lines_in_words(part.lines[rows])}",
+            units=int(lengths.sum()) + len(rows),
+        )

@@ -49,8 +49,9 @@ class PooledBatches(ABC, Dataset[Window]):
 
     def __init__(self, lengths: NDArray[np.int64], tokens: int, rows: int, order: Order) -> None:
         self.lengths, self.order = lengths, order
-        seed = None if order.seed is None else [order.seed, order.epoch]
-        draws = None if seed is None else np.random.default_rng(seed)
+        draws = None
+        if order.seed is not None:
+            draws = np.random.default_rng([order.seed, order.epoch])
         self.batches = pooled_batches(lengths, tokens, rows, draws)
 
     @abstractmethod

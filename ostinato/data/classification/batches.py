@@ -64,19 +64,16 @@ class SampleBatches(PooledBatches[SampleWindow]):
         self.part = part
 
     def window(self, rows: NDArray[np.int64]) -> SampleWindow:
-        return _window(self.part, rows)
-
-
-def _window(part: SamplePart, rows: NDArray[np.int64]) -> SampleWindow:
-    inputs, _ = part.inputs.padded(rows)
-    places = "; ".join(part.places[int(row)] for row in rows[:_TOLD])
-    more = f" and {len(rows) - _TOLD} more" if len(rows) > _TOLD else ""
-    return SampleWindow(
-        inputs=torch.from_numpy(inputs),
-        lengths=torch.from_numpy(part.inputs.lengths[rows]),
-        targets=torch.from_numpy(part.classes[rows]),
-        counted=torch.ones(len(rows), 1, dtype=torch.bool),
-        rows=torch.from_numpy(rows),
-        where=f"{part.name}, {places}{more}",
-        units=len(rows),
-    )
+        part = self.part
+        inputs, _ = part.inputs.padded(rows)
+        places = "; ".join(part.places[int(row)] for row in rows[:_TOLD])
+        more = f" and {len(rows) - _TOLD} more" if len(rows) > _TOLD else ""
+        return SampleWindow(
+            inputs=torch.from_numpy(inputs),
+            lengths=torch.from_numpy(part.inputs.lengths[rows]),
+            targets=torch.from_numpy(part.classes[rows]),
+            counted=torch.ones(len(rows), 1, dtype=torch.bool),
+            rows=torch.from_numpy(rows),
+            where=f"{part.name}, {places}{more}",
+            units=len(rows),
+        )

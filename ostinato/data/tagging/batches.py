@@ -69,27 +69,24 @@ class TagBatches(PooledBatches[TagWindow]):
         self.part = part
 
     def window(self, rows: NDArray[np.int64]) -> TagWindow:
-        return _window(self.part, rows)
-
-
-def _window(part: TaggedPart, rows: NDArray[np.int64]) -> TagWindow:
-    words, real = part.words.padded(rows)
-    spellings, _ = part.spellings.padded(rows)
-    labels, _ = part.labels.padded(rows)
-    known = (labels != UNSEEN).all(1, keepdims=True)
-    counted = real & known
-    return TagWindow(
-        inputs=torch.from_numpy(words),
-        spellings=torch.from_numpy(spellings),
-        characters=torch.from_numpy(_characters(part, spellings)),
-        features=torch.from_numpy(part.features.padded(rows)[0]),
-        targets=torch.from_numpy(np.where(counted, labels, 0)),
-        lengths=torch.from_numpy(part.words.lengths[rows]),
-        counted=torch.from_numpy(counted),
-        rows=torch.from_numpy(rows),
-        where=f"{part.name}, {lines_in_words(part.lines[rows])}",
-        units=int(counted.sum()),
-    )
+        part = self.part
+        words, real = part.words.padded(rows)
+        spellings, _ = part.spellings.padded(rows)
+        labels, _ = part.labels.padded(rows)
+        known = (labels != UNSEEN).all(1, keepdims=True)
+        counted = real & known
+        return TagWindow(
+            inputs=torch.from_numpy(words),
+            spellings=torch.from_numpy(spellings),
+            characters=torch.from_numpy(_characters(part, spellings)),
+            features=torch.from_numpy(part.features.padded(rows)[0]),
+            targets=torch.from_numpy(np.where(counted, labels, 0)),
+            lengths=torch.from_numpy(part.words.lengths[rows]),
+            counted=torch.from_numpy(counted),
+            rows=torch.from_numpy(rows),
+            where=f"{part.name}, {lines_in_words(part.lines[rows])}",
+            units=int(counted.sum()),
+        )
 
 
 def _characters(part: TaggedPart, spellings: NDArray[np.int64]) -> NDArray[np.int64]:
