@@ -28,6 +28,7 @@ from ostinato.tasks.forecasting.settings import ForecastingSettings
 from ostinato.tasks.settings import CheckedModel
 
 if TYPE_CHECKING:
+    from ostinato.tasks.forecasting.calibration import Shifts
     from ostinato.tasks.forecasting.series_forecast import SeriesForecast
     from ostinato.tasks.forecasting.task import ForecastingRun
     from ostinato.training import Observer
@@ -236,7 +237,7 @@ def _judge(options: BacktestArguments) -> None:
         run = _load(options)
         figures = run.backtest(
             windows=options.windows,
-            calibrated=not options.uncalibrated and _can_calibrate(run, observer),
+            calibrated=not options.uncalibrated and _shifts(run, observer) is not None,
             figure=options.figure,
             figures=options.figures,
             observer=observer,
@@ -275,8 +276,8 @@ def _load(options: ForecastArguments | AppendArguments | BacktestArguments) -> "
 def _tell(run: "ForecastingRun", found: "list[SeriesForecast]", options: ForecastOutput) -> None:
     if not options.uncalibrated:
         with _watch(quietly=run.knows_calibration) as observer:
-            calibrates = _can_calibrate(run, observer)
-        found = run.calibrated(found) if calibrates else found
+            shifts = _shifts(run, observer)
+        found = found if shifts is None else run.calibrated(found, shifts)
     if options.output is None:
         write_forecasts(run.settings.quantiles, found, sys.stdout)
     else:
@@ -299,12 +300,12 @@ def _watch(*, quietly: bool) -> "Iterator[Observer | None]":
             yield observer
 
 
-def _can_calibrate(run: "ForecastingRun", observer: "Observer | None") -> bool:
-    """Whether there is what calibrates the quantiles; else it is told what there is not."""
-    obstacle = run.calibration(observer=observer).obstacle
+def _shifts(run: "ForecastingRun", observer: "Observer | None") -> "Shifts | None":
+    """What calibrates the quantiles; None where nothing does, and it is told why."""
+    shifts, obstacle = run.calibration(observer=observer)
     if obstacle is not None:
         print(f"the quantiles are not calibrated: {obstacle}", file=sys.stderr)
-    return obstacle is None
+    return shifts
 
 
 def _describe_best(best: dict[str, float]) -> str:

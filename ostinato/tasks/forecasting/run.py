@@ -1,9 +1,9 @@
 """A trained forecaster with its folder: it forecasts, reads on, and is judged."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -43,6 +43,8 @@ from ostinato.tasks.forecasting.series_forecast import SeriesForecast
 from ostinato.tasks.forecasting.settings import ForecastingSettings
 from ostinato.tasks.trained_run import TrainedRun
 from ostinato.training import Journal, Observer
+
+T = TypeVar("T")
 
 
 class ForecastingRun(TrainedRun[ForecastingSettings]):
@@ -165,13 +167,7 @@ class ForecastingRun(TrainedRun[ForecastingSettings]):
         Args:
             observer: hears how far it is; None: nobody does.
         """
-        found = load_calibration(self.folder, self._weights())
-        if found is None:
-            heard = observer or Observer()
-            data = read_again(self.settings, self.facts, heard.preparing)
-            found = calibrate(self.network, data, self.settings, told=heard.evaluated)
-            save_calibration(self.folder, found, self._weights())
-        return found
+        return self._learned_once(load_calibration, calibrate, save_calibration, observer)
 
     @property
     def knows_calibration(self) -> bool:
@@ -210,17 +206,35 @@ class ForecastingRun(TrainedRun[ForecastingSettings]):
         Raises:
             DataError: the validation part is too short for it.
         """
-        found = load_residuals(self.folder, self._weights())
+        return self._learned_once(load_residuals, learn_residuals, save_residuals, observer)
+
+    def _learned_once(
+        self,
+        load: Callable[[Path, str], T | None],
+        learn: Callable[..., T],
+        save: Callable[[Path, T, str], None],
+        observer: Observer | None,
+    ) -> T:
+        """What the run's folder keeps of these weights, or is learned of the run's own table."""
+        weights = self._weights()
+        found = load(self.folder, weights)
         if found is None:
             heard = observer or Observer()
             data = read_again(self.settings, self.facts, heard.preparing)
-            found = learn_residuals(self.network, data, self.settings, told=heard.evaluated)
-            save_residuals(self.folder, found, self._weights())
+            found = learn(self.network, data, self.settings, told=heard.evaluated)
+            save(self.folder, found, weights)
         return found
 
-    def calibrated(self, forecasts: list[SeriesForecast]) -> list[SeriesForecast]:
-        """Forecasts whose quantiles are calibrated; see `shifts`."""
-        shifts = self.shifts()
+    def calibrated(
+        self, forecasts: list[SeriesForecast], shifts: Shifts | None = None
+    ) -> list[SeriesForecast]:
+        """Forecasts whose quantiles are calibrated.
+
+        Args:
+            forecasts: of the run.
+            shifts: that calibrate them. None: the run's own, see `shifts`.
+        """
+        shifts = self.shifts() if shifts is None else shifts
         return [
             replace(one, shifts=shifts[one.series] * self.facts.scalings[one.series].scale)
             for one in forecasts
