@@ -76,9 +76,8 @@ def layout_of(
         DataError: the name tells no format.
     """
     found = format or format_of(path, columns)
-    if found is None and not path.expanduser().exists():
-        raise DataError(f"there is no file or folder {path} (looked in {Path.cwd()})")
     if found is None:
+        _refuse_absent(path)
         raise DataError(
             f"{path} does not tell its format by its name: give --format documents, wide, long, "
             "ts, ucr, folder, images or strokes"
@@ -127,8 +126,7 @@ def stream_samples(
     if layout.format == "images":
         return _read_images(path.expanduser(), layout.images, labelled, progress)
     if layout.format == "strokes":
-        if not path.expanduser().exists():
-            raise DataError(f"there is no file or folder {path} (looked in {Path.cwd()})")
+        _refuse_absent(path)
         return read_strokes(path.expanduser(), labelled=labelled, progress=progress)
     if str(path) == STANDARD_INPUT:
         return samples_of(lines_of_stdin(), "standard input", path, layout, labelled=labelled)
@@ -164,8 +162,7 @@ def _read_images(
         raise DataError("images do not come from standard input: give a file, or a folder of them")
     if is_idx(path):
         return read_idx_images(path, layout, labelled=labelled)
-    if not path.exists():
-        raise DataError(f"there is no file or folder {path} (looked in {Path.cwd()})")
+    _refuse_absent(path)
     if labelled and not path.is_dir():
         raise DataError(f"{path} tells no class: give a folder with a folder of images for each")
     return read_image_files(path, layout, labelled=labelled, progress=progress)
@@ -177,6 +174,11 @@ def _samples_of_table(table: Table, layout: SampleLayout, *, labelled: bool) -> 
     if layout.format == "long":
         return read_long(table, layout.columns, labelled=labelled)
     return read_documents(table, layout.columns, labelled=labelled)
+
+
+def _refuse_absent(path: Path) -> None:
+    if not path.expanduser().exists():
+        raise DataError(f"there is no file or folder {path} (looked in {Path.cwd()})")
 
 
 def _found(path: Path) -> TextSource:

@@ -173,7 +173,7 @@ class _RowReader:
                 raise DataError(f"{rows.name}, column {one!r} holds {kept}, and texts are expected")
         told = columns.time_format
         self.format = None if told is None else TimeFormat(told)
-        self.kind = kind
+        self.kind = kind if self.format is None else self.format.kind
         self.kind_before = kind is not None
         self.series: dict[str, SeriesRows] = {}
         self.log = RowLog(len(self.wanted))
@@ -230,14 +230,14 @@ class _RowReader:
 
     def _read_stamp(self, text: str, number: int) -> tuple[int, bool]:
         """The time stamp, and whether it is a date."""
-        try:
-            if self.format is not None:
-                self.kind = self.format.kind
+        if self.format is not None:
+            try:
                 return self.format.parse(text), True
+            except (ValueError, OverflowError):
+                self._refuse(number, self.columns.time, self.format.refusal_of(text))
+        try:
             stamp, dated = parse_stamp(text)
         except (ValueError, OverflowError):
-            if self.format is not None:
-                self._refuse(number, self.columns.time, self.format.refusal_of(text))
             told = not self.kind_before and (looks_like_date(text) or len(self.times) > 1)
             hint = _OTHER_FORMS if told else ""
             self._refuse(number, self.columns.time, refusal_of(text) + hint)

@@ -76,7 +76,7 @@ class TimeFormat:
     def refusal_of(self, text: str) -> str:
         """What to say of a text that is not so written."""
         example = self.write(int(_EXAMPLE.timestamp()))
-        whole = " of whole seconds" if self.text in ("unix-ms",) or "%f" in self.text else ""
+        whole = " of whole seconds" if self.text == "unix-ms" or "%f" in self.text else ""
         return (
             f"expected a time{whole} as --time-format {self.text} has it, {example}, got {text!r}"
         )
